@@ -1,0 +1,34 @@
+// Mesh: the ranks of a component as a box with one group for each axis. Axes split in the order
+// guidance, pipeline, sequence, tensor; tensor is innermost, because its ranks talk most and so
+// should be neighbours. A default Mesh is one rank on every axis.
+#pragma once
+
+#include <string>
+
+#include "parallel/group.h"
+
+namespace trireme {
+
+struct MeshShape {
+  int guidance = 1;
+  int pipeline = 1;
+  int sequence = 1;
+  int tensor = 1;
+
+  int ranks() const { return guidance * pipeline * sequence * tensor; }
+  bool operator==(const MeshShape&) const = default;
+};
+
+struct Mesh {
+  Group guidance;  // ranks that compute the other guidance branch of the same samples
+  Group pipeline;  // ranks that hold the other blocks
+  Group sequence;  // ranks that hold the other tokens
+  Group tensor;    // ranks that hold the other heads and channels
+
+  // Collective over `group`, whose size is shape.ranks(); Error (kBadJob) with the numbers otherwise.
+  static Mesh over(const Group& group, MeshShape shape);
+};
+
+std::string to_string(const MeshShape& shape);  // "guidance 2 x tensor 4", or "one rank"
+
+}  // namespace trireme
