@@ -1,0 +1,40 @@
+// Normalisation layers. Statistics are float32 whatever the tensor's type, because half types lose
+// the small differences that a variance is made of.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "parallel/tensor_source.h"
+
+namespace trireme {
+
+// (x - mean) / sqrt(var + eps) * weight + bias over the last dimension.
+class LayerNorm {
+ public:
+  LayerNorm(const Weights& weights, int64_t width, double eps);
+  at::Tensor operator()(const at::Tensor& x) const;  // [..., width] -> [..., width]
+
+ private:
+  at::Tensor weight_, bias_;  // [width]
+  double eps_;
+};
+
+// x / sqrt(mean(x^2) + eps) * weight over the last dimension (Zhang and Sennrich 2019).
+class RmsNorm {
+ public:
+  RmsNorm(const Weights& weights, int64_t width, double eps);
+  at::Tensor operator()(const at::Tensor& x) const;  // [..., width] -> [..., width]
+
+ private:
+  at::Tensor weight_;  // [width]
+  double eps_;
+};
+
+// Layer norm without weight and bias, scaled and shifted by what conditions the model (adaLN):
+// unit_norm(x) * (1 + scale) + shift. x [batch, tokens, width], scale and shift [batch, 1, width].
+at::Tensor unit_norm(const at::Tensor& x, double eps);
+at::Tensor modulate(const at::Tensor& unit, const at::Tensor& scale, const at::Tensor& shift);
+
+}  // namespace trireme
