@@ -1,0 +1,72 @@
+// Denoiser: a diffusion transformer, or this rank's part of one, as the pipelines see it, and
+// Denoising: one batch on its way through it, with everything that does not change between steps
+// computed once (text keys, modulations of all steps, positions). Nothing is kept between batches.
+// A rank holds a contiguous range of blocks; embed runs on the first stage, head on the last, and
+// predict passes what travels from stage to stage. One stage does it all.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <vector>
+
+#include "parallel/group.h"
+#include "parallel/mesh.h"
+
+namespace trireme {
+
+// What the text encoders say about a batch; rows are in the order of the latents.
+struct TextEmbeddings {
+  at::Tensor hidden;  // [batch, tokens, width]
+  at::Tensor pooled;  // SD3: [batch, width]
+  at::Tensor mask;    // PixArt-Sigma: int64 [batch, tokens], 1 where there is text
+};
+
+// The token streams between two blocks.
+struct Streams {
+  at::Tensor image;  // [batch, image tokens, width]
+  at::Tensor text;   // SD3: [batch, text tokens, width]
+};
+
+// The blocks left out of one evaluation (skip-layer guidance); numbers are of the whole model.
+using SkippedBlocks = std::vector<int64_t>;
+
+class Denoising {
+ public:
+  virtual ~Denoising() = default;
+
+  virtual Streams embed(const at::Tensor& latents) const = 0;  // [batch, channels, h, w]
+  virtual Streams blocks(Streams streams, int step, const SkippedBlocks& skipped) const = 0;
+  virtual at::Tensor head(const Streams& streams, int step) const = 0;  // [batch, out channels, h, w]
+  // Shapes, dtype and device of the streams that a later stage receives.
+  virtual Streams arriving() const = 0;
+};
+
+// What a batch looks like before it is denoised.
+struct BatchShape {
+  int64_t batch = 1;  // rows of the latents: samples x guidance branches
+  int64_t height = 0;  // of the latents
+  int64_t width = 0;
+};
+
+class Denoiser {
+ public:
+  virtual ~Denoiser() = default;
+
+  virtual std::unique_ptr<Denoising> begin(const TextEmbeddings& text,
+                                           const std::vector<float>& timesteps,
+                                           BatchShape shape) const = 0;
+  virtual const Group& pipeline() const = 0;
+  virtual int64_t block_count() const = 0;  // of the whole model
+
+  virtual int64_t latent_channels() const = 0;
+  virtual int64_t native_size() const = 0;  // pixels of a side that the model was trained for
+  virtual at::ScalarType dtype() const = 0;
+};
+
+// One evaluation by all stages: latents [batch, channels, h, w] -> the prediction, float32
+// [batch, channels, h, w], on every rank of the pipeline. A learned variance is cut off.
+at::Tensor predict(const Denoiser& denoiser, const Denoising& batch, const at::Tensor& latents,
+                   int step, const SkippedBlocks& skipped = {});
+
+}  // namespace trireme
