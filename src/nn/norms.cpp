@@ -22,8 +22,4 @@ at::Tensor unit_norm(const at::Tensor& x, double eps) {
   return at::layer_norm(x, {x.size(-1)}, {}, {}, eps);
 }
 
-at::Tensor modulate(const at::Tensor& unit, const at::Tensor& scale, const at::Tensor& shift) {
-  return at::addcmul(shift, unit, scale + 1);
-}
-
 }  // namespace trireme

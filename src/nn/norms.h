@@ -32,9 +32,7 @@ class RmsNorm {
   double eps_;
 };
 
-// Layer norm without weight and bias, scaled and shifted by what conditions the model (adaLN):
-// unit_norm(x) * (1 + scale) + shift. x [batch, tokens, width], scale and shift [batch, 1, width].
+// Layer norm without weight and bias, for what modulates it afterwards. [..., width], the same.
 at::Tensor unit_norm(const at::Tensor& x, double eps);
-at::Tensor modulate(const at::Tensor& unit, const at::Tensor& scale, const at::Tensor& shift);
 
 }  // namespace trireme

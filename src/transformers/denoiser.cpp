@@ -1,5 +1,9 @@
 #include "src/transformers/denoiser.h"
 
+#include <fmt/format.h>
+
+#include "parallel/error.h"
+
 namespace trireme {
 namespace {
 
@@ -33,6 +37,14 @@ at::Tensor predict(const Denoiser& denoiser, const Denoising& batch, const at::T
     send(pipeline, streams, stage + 1);
   }
   return pipeline.broadcast(prediction, last);
+}
+
+void require_stages(int64_t blocks, int stages) {
+  if (stages <= blocks) return;
+  throw Error(Exit::kBadJob,
+              fmt::format("[layout.transformer.pipeline] {} stages -> at most {}, one for each block "
+                          "of this model -> use the other ranks for replicas, guidance or tensor",
+                          stages, blocks));
 }
 
 }  // namespace trireme

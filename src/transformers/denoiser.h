@@ -69,4 +69,7 @@ class Denoiser {
 at::Tensor predict(const Denoiser& denoiser, const Denoising& batch, const at::Tensor& latents,
                    int step, const SkippedBlocks& skipped = {});
 
+// Error (kBadJob) if there are more pipeline stages than blocks to hold.
+void require_stages(int64_t blocks, int stages);
+
 }  // namespace trireme

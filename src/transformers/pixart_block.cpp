@@ -1,0 +1,75 @@
+#include "src/transformers/pixart_block.h"
+
+namespace trireme {
+namespace {
+
+constexpr int64_t kMlpRatio = 4;
+enum Part : int64_t { kShift, kScale, kGate, kMlpShift, kMlpScale, kMlpGate, kParts };
+
+LinearShape heads_in(const PixArtConfig& c) {
+  return {.in = c.width(), .out = c.width(), .unit = c.head_dim};
+}
+
+}  // namespace
+
+PixArtSelfAttention::PixArtSelfAttention(const Weights& w, const PixArtConfig& c,
+                                         const Group& tensor)
+    : qkv({w / "to_q", w / "to_k", w / "to_v"}, tensor, heads_in(c)),
+      out(w / "to_out" / 0, tensor, heads_in(c)),
+      head_dim(c.head_dim) {}
+
+at::Tensor PixArtSelfAttention::operator()(const at::Tensor& x) const {
+  const auto [q, k, v] = qkv(x);
+  return out(merge_heads(
+      attend(split_heads(q, head_dim), split_heads(k, head_dim), split_heads(v, head_dim))));
+}
+
+CrossAttention::CrossAttention(const Weights& w, const PixArtConfig& c, const Group& tensor)
+    : q(w / "to_q", tensor, heads_in(c)),
+      kv({w / "to_k", w / "to_v"}, tensor, heads_in(c)),
+      out(w / "to_out" / 0, tensor, heads_in(c)),
+      head_dim(c.head_dim) {}
+
+TextKeys CrossAttention::keys(const at::Tensor& text) const {
+  const auto [k, v] = kv(text);
+  return {split_heads(k, head_dim).contiguous(), split_heads(v, head_dim).contiguous()};
+}
+
+at::Tensor CrossAttention::operator()(const at::Tensor& x,
+                                      const std::vector<TextKeys>& text) const {
+  const auto queries = split_heads(q(x), head_dim);
+  std::vector<at::Tensor> seen;
+  for (size_t i = 0; i < text.size(); ++i)
+    seen.push_back(attend(queries.narrow(0, static_cast<int64_t>(i), 1), text[i].k, text[i].v));
+  return out(merge_heads(seen.size() == 1 ? seen.front() : at::cat(seen)));
+}
+
+PixArtBlock::PixArtBlock(const Weights& w, const PixArtConfig& c, const Group& tensor)
+    : eps_(c.norm_eps),
+      table_(w.read("scale_shift_table", {kParts, c.width()})),
+      self_(w / "attn1", c, tensor),
+      cross_(w / "attn2", c, tensor),
+      mlp_(w / "ff", tensor, c.width(), kMlpRatio * c.width()) {
+  mlp_.activation = c.activation;
+}
+
+ModulationTable PixArtBlock::modulations(const at::Tensor& shared) const {
+  return ModulationTable((shared + table_).unsqueeze(1).flatten(2), kParts, {kScale, kMlpScale});
+}
+
+std::vector<TextKeys> PixArtBlock::text_keys(const std::vector<at::Tensor>& texts) const {
+  std::vector<TextKeys> keys;
+  for (const auto& text : texts) keys.push_back(cross_.keys(text));
+  return keys;
+}
+
+at::Tensor PixArtBlock::operator()(at::Tensor x, const std::vector<TextKeys>& text,
+                                   const ModulationTable& m, int64_t step) const {
+  const auto attention_in = modulated(unit_norm(x, eps_), m(step, kShift), m(step, kScale));
+  x = at::addcmul(x, m(step, kGate), self_(attention_in));
+  x.add_(cross_(x, text));  // neither normed nor gated
+  const auto mlp_in = modulated(unit_norm(x, eps_), m(step, kMlpShift), m(step, kMlpScale));
+  return x.addcmul_(m(step, kMlpGate), mlp_(mlp_in));
+}
+
+}  // namespace trireme

@@ -1,0 +1,160 @@
+#include "src/transformers/sd3.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parallel/error.h"
+
+namespace trireme {
+namespace {
+
+constexpr double kEps = 1e-6;
+constexpr int64_t kTimeChannels = 256;
+constexpr int64_t kTextTokens = 333;  // 77 of CLIP and 256 of T5, for costs only
+enum HeadPart : int64_t { kScale, kShift };
+
+}  // namespace
+
+PositionTable::PositionTable(const Weights& weights, int64_t max_size, int64_t width)
+    : weights_(weights), max_size_(max_size), width_(width) {
+  crop(0, 0);  // so that a table of the wrong shape is found at load
+}
+
+at::Tensor PositionTable::crop(int64_t rows, int64_t columns) const {
+  const auto top = (max_size_ - rows) / 2, left = (max_size_ - columns) / 2;
+  if (rows > max_size_ || columns > max_size_)
+    throw Error(Exit::kBadJob,
+                fmt::format("[sampling] {} x {} patches of 16 pixels -> at most {} x {}, the model's "
+                            "position table -> choose height and width up to {}",
+                            rows, columns, max_size_, max_size_, max_size_ * 16));
+  return weights_
+      .read("pos_embed", {1, max_size_ * max_size_, width_}, 1,
+            {top * max_size_, rows * max_size_})
+      .view({rows, max_size_, width_})
+      .narrow(1, left, columns)
+      .reshape({1, rows * columns, width_});
+}
+
+Sd3Embed::Sd3Embed(const Weights& w, const Sd3Config& c)
+    : patches(w / "pos_embed" / "proj", c.in_channels, c.width(), c.patch_size),
+      positions(w / "pos_embed", c.pos_embed_max_size, c.width()),
+      text(w / "context_embedder", {.in = c.joint_attention_dim, .out = c.width()}) {}
+
+Sd3Head::Sd3Head(const Weights& w, const Sd3Config& c, const Group& tensor)
+    : modulation(w / "norm_out" / "linear", tensor, {.in = c.width(), .out = 2 * c.width()}),
+      out(w / "proj_out",
+          {.in = c.width(), .out = c.patch_size * c.patch_size * c.out_channels}) {}
+
+Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh& mesh,
+                               at::ScalarType dtype)
+    : config_(c),
+      dtype_(dtype),
+      pipeline_(mesh.pipeline),
+      held_(sd3_stages(c, pipeline_.size())[pipeline_.rank()]),
+      time_(w / "time_text_embed" / "timestep_embedder", kTimeChannels, c.width()),
+      text_(w / "time_text_embed" / "text_embedder", c.pooled_projection_dim, c.width()) {
+  const bool first = pipeline_.rank() == 0, last = pipeline_.rank() == pipeline_.size() - 1;
+  require_stages(c.num_layers, pipeline_.size());
+  if (first) {
+    embed_.emplace(w, c);
+  } else {
+    (w / "pos_embed").elsewhere();
+    (w / "context_embedder").elsewhere();
+  }
+  for (int64_t i = 0; i < c.num_layers; ++i) {
+    const auto block = w / "transformer_blocks" / i;
+    if (i >= held_.begin && i < held_.end()) {
+      blocks_.emplace_back(block, c, mesh.tensor, i);
+    } else {
+      block.elsewhere();
+    }
+  }
+  if (last) {
+    head_.emplace(w, c, mesh.tensor);
+  } else {
+    (w / "norm_out").elsewhere();
+    (w / "proj_out").elsewhere();
+  }
+}
+
+Split sd3_stages(const Sd3Config& c, int stages) {
+  const double d = c.width(), side = c.sample_size / c.patch_size, image = side * side;
+  const double both = image + kTextTokens;
+  std::vector<double> costs;
+  for (int64_t i = 0; i < c.num_layers; ++i) {
+    const double joint = 12 * d * d * both + 2 * d * both * both;
+    const double dual = c.dual(i) ? 4 * d * d * image + 2 * d * image * image : 0;
+    costs.push_back(joint + dual);
+  }
+  return Split::by_cost(costs, stages);
+}
+
+class Sd3Denoising : public Denoising {
+ public:
+  Sd3Denoising(const Sd3Transformer& model, const TextEmbeddings& text,
+               const std::vector<float>& timesteps, BatchShape shape)
+      : model_(model),
+        shape_(shape),
+        rows_(shape.height / model.config_.patch_size),
+        columns_(shape.width / model.config_.patch_size),
+        text_tokens_(text.hidden.size(1)) {
+    const auto pooled = text.pooled.to(model.dtype_);
+    if (model.embed_) {
+      positions_ = model.embed_->positions.crop(rows_, columns_);
+      text_ = model.embed_->text(text.hidden.to(model.dtype_));
+    }
+    const auto t = at::tensor(timesteps, pooled.options().dtype(at::kFloat));
+    const auto time = model.time_(timestep_sinusoid(t).to(model.dtype_));
+    const auto silu_temb = at::silu(time.unsqueeze(1) + model.text_(pooled).unsqueeze(0));
+    for (const auto& block : model.blocks_) modulations_.push_back(block.modulations(silu_temb));
+    if (model.head_)
+      head_modulation_.emplace(model.head_->modulation(silu_temb), 2, std::vector<int64_t>{kScale});
+  }
+
+  Streams embed(const at::Tensor& latents) const override {
+    const auto tokens = model_.embed_->patches(latents);
+    return {at::add(tokens, positions_).to(model_.dtype_), text_};
+  }
+
+  Streams blocks(Streams streams, int step, const SkippedBlocks& skipped) const override {
+    for (size_t i = 0; i < model_.blocks_.size(); ++i) {
+      const auto number = model_.held_.begin + static_cast<int64_t>(i);
+      if (std::find(skipped.begin(), skipped.end(), number) != skipped.end()) continue;
+      streams = model_.blocks_[i](std::move(streams), modulations_[i], step);
+    }
+    return streams;
+  }
+
+  at::Tensor head(const Streams& streams, int step) const override {
+    const auto& m = *head_modulation_;
+    const auto x = modulated(unit_norm(streams.image, kEps), m(step, kShift), m(step, kScale));
+    return unpatchify(model_.head_->out(x), rows_, columns_, model_.config_.patch_size);
+  }
+
+  Streams arriving() const override {
+    const auto options = at::TensorOptions().dtype(model_.dtype_).device(device());
+    const auto width = model_.config_.width();
+    return {at::empty({shape_.batch, rows_ * columns_, width}, options),
+            at::empty({shape_.batch, text_tokens_, width}, options)};
+  }
+
+ private:
+  at::Device device() const { return modulations_.front().image(0, 0).device(); }
+
+  const Sd3Transformer& model_;
+  BatchShape shape_;
+  int64_t rows_, columns_, text_tokens_;
+  at::Tensor positions_;  // [1, rows x columns, width], first stage
+  at::Tensor text_;       // [batch, text tokens, width], first stage
+  std::vector<JointModulations> modulations_;
+  std::optional<ModulationTable> head_modulation_;
+};
+
+std::unique_ptr<Denoising> Sd3Transformer::begin(const TextEmbeddings& text,
+                                                 const std::vector<float>& timesteps,
+                                                 BatchShape shape) const {
+  return std::make_unique<Sd3Denoising>(*this, text, timesteps, shape);
+}
+
+}  // namespace trireme

@@ -1,0 +1,78 @@
+// Sd3Transformer: the multimodal diffusion transformer of Stable Diffusion 3 and 3.5 (Esser et al.
+// 2024), or the part of it that one rank of a mesh holds. Time and text embedders are on every
+// stage, for each makes the modulations of its own blocks; patches, positions and the text
+// projection are on the first, the output layer on the last.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <vector>
+
+#include "src/nn/embeddings.h"
+#include "src/nn/patches.h"
+#include "src/transformers/denoiser.h"
+#include "src/transformers/sd3_block.h"
+#include "src/transformers/sd3_config.h"
+
+namespace trireme {
+
+// The stored table of positions; every picture size takes the middle of it.
+class PositionTable {
+ public:
+  PositionTable(const Weights& weights, int64_t max_size, int64_t width);
+  // Reads the rows that this size needs: [1, rows x columns, width]
+  at::Tensor crop(int64_t rows, int64_t columns) const;
+
+ private:
+  Weights weights_;
+  int64_t max_size_, width_;
+};
+
+// What the first stage holds.
+struct Sd3Embed {
+  PatchEmbed patches;
+  PositionTable positions;
+  Linear text;
+
+  Sd3Embed(const Weights& weights, const Sd3Config& config);
+};
+
+// What the last stage holds.
+struct Sd3Head {
+  GatheredLinear modulation;
+  Linear out;
+
+  Sd3Head(const Weights& weights, const Sd3Config& config, const Group& tensor);
+};
+
+class Sd3Transformer : public Denoiser {
+ public:
+  Sd3Transformer(const Sd3Config& config, const Weights& weights, const Mesh& mesh,
+                 at::ScalarType dtype);
+
+  std::unique_ptr<Denoising> begin(const TextEmbeddings& text, const std::vector<float>& timesteps,
+                                   BatchShape shape) const override;
+  const Group& pipeline() const override { return pipeline_; }
+  int64_t block_count() const override { return config_.num_layers; }
+  int64_t latent_channels() const override { return config_.in_channels; }
+  int64_t native_size() const override { return config_.sample_size * 8; }
+  at::ScalarType dtype() const override { return dtype_; }
+
+ private:
+  friend class Sd3Denoising;
+
+  Sd3Config config_;
+  at::ScalarType dtype_;
+  Group pipeline_;
+  Part held_;                      // blocks of this stage
+  EmbeddingMlp time_, text_;       // of the timestep, of the pooled text
+  std::optional<Sd3Embed> embed_;  // first stage
+  std::vector<JointBlock> blocks_;
+  std::optional<Sd3Head> head_;    // last stage
+};
+
+// Which blocks each of `stages` holds, so that the slowest has the least to do at native size.
+Split sd3_stages(const Sd3Config& config, int stages);
+
+}  // namespace trireme
