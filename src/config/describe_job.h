@@ -17,6 +17,9 @@ nlohmann::ordered_json to_json(const Job& job);
 // A sampling block by itself, without what is not given.
 nlohmann::ordered_json to_json(const Sampling& sampling);
 
+// A layout as in a job file: "auto", "balanced" or a map.
+nlohmann::ordered_json to_json(const LayoutChoice& layout);
+
 // A job that makes this one sample again: model, sampling and one prompt, with paths as the user
 // wrote them, so that the text depends on nothing but the job.
 nlohmann::ordered_json sample_to_json(const Job& job, const Sample& sample);

@@ -25,7 +25,7 @@ struct TextEncodersChoice {
   RankChoice ranks;
   int tensor = 1;  // heads and hidden units of each encoder
 
-  int degree() const { return tensor; }
+  int64_t degree() const { return tensor; }
   bool operator==(const TextEncodersChoice&) const = default;
 };
 
@@ -36,7 +36,7 @@ struct TransformerChoice {
   int sequence = 1;  // tokens
   int tensor = 1;    // heads and hidden units
 
-  int degree() const { return guidance * pipeline * sequence * tensor; }
+  int64_t degree() const { return int64_t{1} * guidance * pipeline * sequence * tensor; }
   bool operator==(const TransformerChoice&) const = default;
 };
 
@@ -44,7 +44,7 @@ struct VaeChoice {
   RankChoice ranks;
   int patch = 1;  // bands of rows
 
-  int degree() const { return patch; }
+  int64_t degree() const { return patch; }
   bool operator==(const VaeChoice&) const = default;
 };
 
@@ -57,7 +57,9 @@ struct LayoutChoice {
   };
 
   Mode mode = Mode::kAuto;
-  int replicas = 1;               // groups of ranks that work on different samples
+  // Groups of ranks that work on different samples; none: 1 where a component is named, else the
+  // planner's choice.
+  std::optional<int> replicas;
   std::optional<int> batch_size;  // samples that travel together; none: the planner's choice
   std::optional<TextEncodersChoice> text_encoders;
   std::optional<TransformerChoice> transformer;
