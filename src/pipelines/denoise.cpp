@@ -1,6 +1,6 @@
 #include "src/pipelines/denoise.h"
 
-#include "src/schedulers/solver.h"
+#include "src/pipelines/noise.h"
 
 namespace trireme {
 namespace {
@@ -47,9 +47,9 @@ class Branches {
   }
 
   std::unique_ptr<Denoising> begin(const TextEmbeddings& text) const {
-    const auto& t = request_.schedule.timesteps;
+    const auto& t = request_.schedule->timesteps;
     return denoiser_.begin(text, std::vector<float>(t.begin(), t.end()),
-                           {text.hidden.size(0), request_.noise.size(2), request_.noise.size(3)});
+                           {text.hidden.size(0), request_.height, request_.width});
   }
 
   std::pair<at::Tensor, at::Tensor> both(const at::Tensor& input, int step) const {
@@ -99,14 +99,20 @@ Conditioning stack(const std::vector<Conditioning>& rows) {
 
 Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseRequest& request,
                  at::Device device, const BeforeStep& before_step) {
+  const auto& schedule = *request.schedule;
+  const auto channels = denoiser.latent_channels();
   const Branches prediction(denoiser, guidance, request);
   Solver solver(request.schedule);
-  auto latents = request.noise.to(device);
+  Noise noise(request.seeds);
+  const auto draw = [&] { return noise.draw(channels, request.height, request.width).to(device); };
+
+  auto latents = draw().mul_(schedule.init_noise_sigma);
   std::vector<at::Tensor> finite;
-  for (int64_t step = 0; step < request.schedule.size(); ++step) {
+  for (int64_t step = 0; step < schedule.size(); ++step) {
     before_step(step);
-    const auto input = solver.scale_input(latents, step);
-    latents = solver.step(prediction(input, static_cast<int>(step)), step, latents);
+    const auto input = solver.input(latents, step);
+    const auto fresh = schedule.needs_noise ? draw() : at::Tensor();
+    latents = solver.step(prediction(input, static_cast<int>(step)), step, latents, fresh);
     // A sum is finite only if every term is; looked at after the loop, so that no step waits for it.
     finite.push_back(at::isfinite(latents.flatten(1).sum(1)));
   }

@@ -6,13 +6,14 @@
 #include <ATen/ATen.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "parallel/group.h"
 #include "src/pipelines/guidance.h"
-#include "src/schedulers/schedule.h"
+#include "src/schedulers/solver.h"
 #include "src/transformers/denoiser.h"
 
 namespace trireme {
@@ -25,10 +26,12 @@ struct Conditioning {
 
 // One batch, rows in the order of its samples.
 struct DenoiseRequest {
-  at::Tensor noise;  // float32 [batch, channels, h, w], on the host
+  std::vector<uint64_t> seeds;
+  int64_t height = 0;  // of the latents
+  int64_t width = 0;
   Conditioning text;
   Guidance guidance;
-  Schedule schedule;
+  std::shared_ptr<const Schedule> schedule;
   int64_t num_inference_steps = 0;
 };
 

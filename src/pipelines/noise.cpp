@@ -4,9 +4,16 @@
 
 namespace trireme {
 
-at::Tensor initial_noise(uint64_t seed, int64_t channels, int64_t height, int64_t width) {
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::randn({1, channels, height, width}, generator, at::kFloat);
+Noise::Noise(const std::vector<uint64_t>& seeds) {
+  for (const auto seed : seeds)
+    generators_.push_back(at::make_generator<at::CPUGeneratorImpl>(seed));
+}
+
+at::Tensor Noise::draw(int64_t channels, int64_t height, int64_t width) {
+  std::vector<at::Tensor> draws;
+  for (const auto& generator : generators_)
+    draws.push_back(at::randn({1, channels, height, width}, generator, at::kFloat));
+  return at::cat(draws);
 }
 
 }  // namespace trireme
