@@ -32,7 +32,8 @@ bool Placement::holds(const std::vector<int>& ranks) const {
 int replica_count(const LayoutChoice& layout, int world_size) {
   if (layout.mode == LayoutChoice::Mode::kAuto) return world_size;
   if (layout.mode == LayoutChoice::Mode::kBalanced) return 1;
-  return layout.replicas;
+  const bool named = layout.text_encoders || layout.transformer || layout.vae;
+  return layout.replicas.value_or(named ? 1 : world_size);
 }
 
 Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) {
