@@ -12,18 +12,18 @@ namespace trireme {
 // Exit codes, after sysexits.h where it has a fitting one.
 enum class Exit : int {
   kDone = 0,
-  kUsage = 64,         // the command line is wrong
-  kBadData = 65,       // bad prompts or weights
-  kMissingInput = 66,  // a file or a component is not there
-  kUnavailable = 69,   // a GPU or another rank is unavailable
-  kBug = 70,           // ours
-  kCannotCreate = 73,  // output cannot be created
-  kInputOutput = 74,   // I/O error or disk full
-  kTryElsewhere = 75,  // try again elsewhere
-  kTooManyFailed = 76, // finished, but more prompts failed than the budget allows
-  kNoPermission = 77,  // no permission
-  kBadJob = 78,        // bad job file
-  kDrained = 85,       // stopped on request; run again to go on
+  kUsage = 64,          // the command line is wrong
+  kBadData = 65,        // bad prompts or weights
+  kMissingInput = 66,   // a file or a component is not there
+  kUnavailable = 69,    // a GPU or another rank is unavailable
+  kBug = 70,            // ours
+  kCannotCreate = 73,   // output cannot be created
+  kInputOutput = 74,    // I/O error or disk full
+  kTryElsewhere = 75,   // try again elsewhere
+  kTooManyFailed = 76,  // finished, but more prompts failed than the budget allows
+  kNoPermission = 77,   // no permission
+  kBadJob = 78,         // bad job file
+  kDrained = 85,        // stopped on request; run again to go on
 };
 
 class Error : public std::runtime_error {

@@ -1,18 +1,34 @@
 // Group: a value handle on the ranks that communicate. Copied like a shared_ptr, passed in, never
 // looked up. A group of one, which is what a default Group is, makes every collective the identity,
-// so code for one rank and for many is the same code. All ranks of a group call the same collectives
-// in the same order; a rank that fails aborts the transport and the others throw instead of waiting.
+// so code for one rank and for many is the same code. All ranks of a group call the same
+// collectives in the same order; a rank that fails aborts the transport and the others throw
+// instead of waiting.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "parallel/error.h"
 #include "parallel/split.h"
+#include "parallel/transport.h"
 
 namespace trireme {
 
-class Transport;
+// A transfer under way and its tensor. Dropping it leaves the transfer under way.
+class Pending {
+ public:
+  Pending(at::Tensor tensor, std::unique_ptr<Transfer> transfer)
+      : tensor_(std::move(tensor)), transfer_(std::move(transfer)) {}
+  // What was received; what was sent, which may be changed from here on.
+  at::Tensor wait();
+
+ private:
+  at::Tensor tensor_;
+  std::unique_ptr<Transfer> transfer_;
+};
 
 class Group {
  public:
@@ -28,8 +44,9 @@ class Group {
   // Collective: the group of the ranks named by `ranks`, in that order; a group of one elsewhere.
   Group subset(const std::vector<int>& ranks) const;
 
-  // Sum over the ranks, in rank order; half types are summed in float32. Same shape everywhere.
-  at::Tensor all_reduce(const at::Tensor& x) const;
+  // Sum over the ranks, in rank order; half types are summed in float32. Same shape and same bits
+  // everywhere. A temporary that nobody else holds is summed in place: give it by std::move.
+  at::Tensor all_reduce(at::Tensor x) const;
   // Rank r holds split[r] of dimension dim; returns the whole. Other dimensions agree.
   at::Tensor all_gather(const at::Tensor& x, int64_t dim, const Split& split) const;
   // As above where every rank holds as much as this one.
@@ -37,14 +54,23 @@ class Group {
   // The root's x. Elsewhere x gives only shape, dtype and device.
   at::Tensor broadcast(const at::Tensor& x, int root) const;
   // Point to point, in posting order for each pair of ranks. `like` gives shape, dtype and device.
-  void send(const at::Tensor& x, int to) const;
-  at::Tensor receive(const at::Tensor& like, int from) const;
+  void send(const at::Tensor& x, int to) const { start_send(x, to).wait(); }
+  at::Tensor receive(const at::Tensor& like, int from) const {
+    return start_receive(like, from).wait();
+  }
+  // As above without waiting: transfers posted ahead overlap with compute.
+  Pending start_send(const at::Tensor& x, int to) const;
+  Pending start_receive(const at::Tensor& like, int from) const;
   void barrier() const;
 
-  // Ends every wait of the other ranks of this transport with an Error that quotes `reason`.
-  void abort(const std::string& reason) const;
+  // Ends the other ranks of the world (see Transport); nothing where this group is one rank.
+  void abort(const std::string& reason, Exit exit = Exit::kUnavailable) const;
+  // What this rank has sent since the world was made, over all groups split from it.
+  Traffic traffic() const;
 
  private:
+  Transport& peers(const char* operation) const;  // Error (kBug) for a group of one
+
   std::shared_ptr<Transport> transport_;  // null: one rank
 };
 

@@ -25,7 +25,8 @@ struct Mesh {
   Group sequence;  // ranks that hold the other tokens
   Group tensor;    // ranks that hold the other heads and channels
 
-  // Collective over `group`, whose size is shape.ranks(); Error (kBadJob) with the numbers otherwise.
+  // Collective over `group`, whose size is shape.ranks(); Error (kBadJob) with the numbers
+  // otherwise.
   static Mesh over(const Group& group, MeshShape shape);
 };
 

@@ -7,24 +7,41 @@
 
 namespace trireme {
 
-Weights Weights::operator/(const std::string& child) const { return Weights(source_, path(child)); }
+void TensorSource::expect(const std::string& name, at::IntArrayRef shape) const {
+  const auto stored = this->shape(name);
+  if (at::IntArrayRef(stored).equals(shape)) return;
+  throw Error(Exit::kBadData,
+              fmt::format("[weights] {}: {} has shape [{}] -> [{}] is needed -> the file does not "
+                          "belong to the config.json beside it",
+                          place(name), name, fmt::join(stored, ", "), fmt::join(shape, ", ")));
+}
+
+at::Tensor TensorSource::read(const std::string& name, int64_t dim, Part part) {
+  auto sizes = shape(name);
+  if (!sizes.empty()) sizes.at(dim) = part.length;
+  auto whole = at::empty(sizes, options(name));
+  read_into(whole, name, dim, part);
+  return whole;
+}
+
+Weights Weights::operator/(const std::string& child) const {
+  return Weights(source_, path(child));
+}
 
 std::string Weights::path(const std::string& name) const {
   return prefix_.empty() ? name : prefix_ + "." + name;
 }
 
-bool Weights::has(const std::string& name) const { return source_->has(path(name)); }
+bool Weights::has(const std::string& name) const {
+  return source_->has(path(name));
+}
 
-void Weights::elsewhere() const { source_->elsewhere(prefix_ + "."); }
+void Weights::elsewhere() const {
+  source_->elsewhere(prefix_ + ".");
+}
 
-void Weights::expect_shape(const std::string& name, at::IntArrayRef shape) const {
-  const auto stored = source_->shape(path(name));
-  if (at::IntArrayRef(stored).equals(shape)) return;
-  throw Error(Exit::kBadData,
-              fmt::format("[weights] {}: {} has shape [{}] -> [{}] is needed -> the file does not "
-                          "belong to the config.json beside it",
-                          source_->place(path(name)), path(name), fmt::join(stored, ", "),
-                          fmt::join(shape, ", ")));
+at::TensorOptions Weights::options(const std::string& name) const {
+  return source_->options(path(name));
 }
 
 at::Tensor Weights::read(const std::string& name, at::IntArrayRef shape) const {
@@ -33,12 +50,31 @@ at::Tensor Weights::read(const std::string& name, at::IntArrayRef shape) const {
 
 at::Tensor Weights::read(const std::string& name, at::IntArrayRef shape, int64_t dim,
                          Part part) const {
-  expect_shape(name, shape);
+  source_->expect(path(name), shape);
   return source_->read(path(name), dim, part);
+}
+
+void Weights::read_into(const at::Tensor& destination, const std::string& name,
+                        at::IntArrayRef shape, int64_t dim, Part part) const {
+  source_->expect(path(name), shape);
+  source_->read_into(destination, path(name), dim, part);
 }
 
 at::Tensor Weights::read_if(bool wanted, const std::string& name, at::IntArrayRef shape) const {
   return wanted ? read(name, shape) : at::Tensor();
+}
+
+at::Tensor read_stacked(at::ArrayRef<Weights> scopes, const std::string& name,
+                        at::IntArrayRef shape, int64_t dim, Part part) {
+  auto sizes = shape.vec();
+  sizes.at(dim) = part.length;
+  const auto height = sizes[0];
+  sizes[0] *= static_cast<int64_t>(scopes.size());
+  auto stacked = at::empty(sizes, scopes.front().options(name));
+  for (size_t i = 0; i < scopes.size(); ++i) {
+    scopes[i].read_into(stacked.narrow(0, i * height, height), name, shape, dim, part);
+  }
+  return stacked;
 }
 
 }  // namespace trireme

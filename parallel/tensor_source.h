@@ -1,5 +1,6 @@
-// TensorSource: where layers get their parameters, and Weights: one name prefix in it. A layer knows
-// its cut, the source its bytes, and neither knows the other: a rank reads only what it holds.
+// TensorSource: where layers get their parameters, and Weights: one name prefix in it. A layer
+// knows its cut, the source its bytes, and neither knows the other: a rank reads only what it
+// holds.
 //   Weights w = ...;   ColumnLinear fc1(w / "mlp" / "fc1", group, {.in = 96, .out = 384});
 #pragma once
 
@@ -20,12 +21,21 @@ class TensorSource {
   virtual bool has(const std::string& name) const = 0;
   // Error (kBadData) names the file if there is no such tensor.
   virtual std::vector<int64_t> shape(const std::string& name) const = 0;
-  // The slice `part` of dimension `dim`, in the source's dtype and on its device. Counts as used.
-  virtual at::Tensor read(const std::string& name, int64_t dim, Part part) = 0;
+  // The dtype and device that this tensor is read in.
+  virtual at::TensorOptions options(const std::string& name) const = 0;
+  // Fills destination, which may be a part of a larger tensor, with the slice `part` of dimension
+  // `dim`; converts to its dtype and device. Counts as used.
+  virtual void read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
+                         Part part) = 0;
   // Counts the tensors below this prefix as used: another rank holds them.
   virtual void elsewhere(const std::string& prefix) = 0;
   // Text for messages: the file or folder that holds the tensor.
   virtual std::string place(const std::string& name) const = 0;
+  // Error (kBadData) unless the stored shape is `shape`.
+  virtual void expect(const std::string& name, at::IntArrayRef shape) const;
+
+  // The slice as a tensor of its own.
+  at::Tensor read(const std::string& name, int64_t dim, Part part);
 };
 
 class Weights {
@@ -41,17 +51,25 @@ class Weights {
   // The whole tensor, or its slice; Error (kBadData) if the stored shape is not `shape`.
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const;
   at::Tensor read(const std::string& name, at::IntArrayRef shape, int64_t dim, Part part) const;
+  // The slice into a part of a larger tensor, with no copy in between.
+  void read_into(const at::Tensor& destination, const std::string& name, at::IntArrayRef shape,
+                 int64_t dim, Part part) const;
   // As read, or an undefined tensor when `wanted` is false.
   at::Tensor read_if(bool wanted, const std::string& name, at::IntArrayRef shape) const;
   // Another rank holds everything in this scope.
   void elsewhere() const;
+  at::TensorOptions options(const std::string& name) const;
 
  private:
   std::string path(const std::string& name) const;
-  void expect_shape(const std::string& name, at::IntArrayRef shape) const;
 
   std::shared_ptr<TensorSource> source_;
   std::string prefix_;
 };
+
+// The same slice of `name` in each scope, one below the other along dimension 0. Each is read
+// straight into its place: the peak is the result.
+at::Tensor read_stacked(at::ArrayRef<Weights> scopes, const std::string& name,
+                        at::IntArrayRef shape, int64_t dim, Part part);
 
 }  // namespace trireme

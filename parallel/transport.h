@@ -1,7 +1,7 @@
-// Transport: what a Group of more than one rank stands on. Each back end is one file in transports/;
-// tensors given here are contiguous and on a device that the back end serves. Every wait has a
-// deadline; when it passes, or when a rank aborts, calls throw Error (kUnavailable) with rank, peer
-// and operation. Bytes and messages are counted by kind.
+// Transport: what a Group of more than one rank stands on. Each back end is one file in
+// transports/; tensors given here are contiguous and on a device that the back end serves. Every
+// wait has a deadline; when it passes, or when a rank aborts, calls throw Error (kUnavailable) with
+// rank, peer and operation. Bytes and messages are counted by kind.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "parallel/error.h"
+
 namespace trireme {
 
 // Messages and bytes that a rank has sent, by kind ("all_reduce", "all_gather", "send", ...).
@@ -22,6 +24,23 @@ struct Traffic {
     int64_t bytes = 0;
   };
   std::map<std::string, Count> by_kind;
+
+  void count(const std::string& kind, int64_t messages, int64_t bytes) {
+    by_kind[kind].messages += messages;
+    by_kind[kind].bytes += bytes;
+  }
+};
+
+struct TransportOptions {
+  std::chrono::milliseconds deadline = std::chrono::minutes(10);  // for a single wait
+};
+
+// A transfer under way. After wait() a received tensor may be read, a sent one changed. A handle
+// that is dropped leaves its transfer under way; the transport keeps the tensor alive.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  virtual void wait() = 0;
 };
 
 class Transport {
@@ -30,7 +49,8 @@ class Transport {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  // Collective. The new transport shares deadline, abort and traffic counter with this one.
+  // Collective. The new transport shares deadline, abort and traffic counter with this one. Null
+  // where color is negative.
   virtual std::shared_ptr<Transport> split(int color, int key) = 0;
 
   // In place: the sum over ranks, the same bits on every rank. Float32, float64 or int64.
@@ -39,16 +59,16 @@ class Transport {
   // all[rank()] already holds this rank's.
   virtual void all_gather(std::vector<at::Tensor>& all) = 0;
   virtual void broadcast(at::Tensor& x, int root) = 0;
-  virtual void send(const at::Tensor& x, int to) = 0;
-  virtual void receive(at::Tensor& x, int from) = 0;
+  // In posting order for each pair of ranks.
+  virtual std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) = 0;
+  virtual std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) = 0;
   virtual void barrier() = 0;
 
-  virtual void abort(const std::string& reason) = 0;
+  // Ends every other rank of the world this transport was split from, not only of this group:
+  // threads throw Error(exit, reason), processes end with that exit code. With MPI it ends the
+  // caller too and does not return.
+  virtual void abort(const std::string& reason, Exit exit) = 0;
   virtual const Traffic& traffic() const = 0;
-};
-
-struct TransportOptions {
-  std::chrono::milliseconds deadline = std::chrono::minutes(10);  // for a single wait
 };
 
 }  // namespace trireme

@@ -14,7 +14,9 @@ Linear::Linear(const Weights& weights, LinearShape shape)
     : weight_(weights.read("weight", {shape.out, shape.in})),
       bias_(weights.read_if(shape.bias, "bias", {shape.out})) {}
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return at::linear(x, weight_, bias_);
+}
 
 ColumnLinear::ColumnLinear(const Weights& weights, const Group& group, LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
@@ -39,13 +41,8 @@ template <size_t N>
 FusedColumnLinear<N>::FusedColumnLinear(const std::array<Weights, N>& parts, const Group& group,
                                         LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
-  std::vector<at::Tensor> weights, biases;
-  for (const auto& scope : parts) {
-    weights.push_back(scope.read("weight", {shape.out, shape.in}, 0, part));
-    if (shape.bias) biases.push_back(scope.read("bias", {shape.out}, 0, part));
-  }
-  weight_ = at::cat(weights);
-  if (shape.bias) bias_ = at::cat(biases);
+  weight_ = read_stacked(parts, "weight", {shape.out, shape.in}, 0, part);
+  if (shape.bias) bias_ = read_stacked(parts, "bias", {shape.out}, 0, part);
 }
 
 template <size_t N>
