@@ -11,7 +11,9 @@ set(CMAKE_BUILD_RPATH ${torch_dir}/lib)
 
 add_library(aten INTERFACE)
 target_include_directories(aten SYSTEM INTERFACE ${torch_dir}/include)
-target_compile_definitions(aten INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
+# The wheel carries headers of a newer fmt than the system's library, and they come first where ATen
+# is included: there fmt is header-only. Its versions live in namespaces of their own.
+target_compile_definitions(aten INTERFACE _GLIBCXX_USE_CXX11_ABI=1 FMT_HEADER_ONLY=1)
 # cudart and cupti are needed by libtorch_cpu itself and found through its own run path.
 target_link_options(aten INTERFACE -Wl,--allow-shlib-undefined)
 target_link_libraries(aten INTERFACE ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so)

@@ -1,0 +1,46 @@
+// Recipe: how a sample is made once the model is known, without optionals: the job's sampling, a
+// row's own values and the family's defaults in one plain value. Samples with equal recipes may
+// travel in one batch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/config/prompts.h"
+#include "src/pipelines/binning.h"
+#include "src/pipelines/guidance.h"
+
+namespace trireme {
+
+enum class Family { kSd3, kPixArtSigma };
+
+// What recipes need to know of a model.
+struct ModelFacts {
+  Family family = Family::kSd3;
+  int64_t sample_size = 0;       // latent pixels of a side that the transformer was trained for
+  int64_t pixels_per_latent = 8;  // of a side, by the VAE
+  int64_t patch_size = 2;
+};
+
+struct Recipe {
+  Size asked;  // pixels of the picture
+  Size made;   // pixels before it is resized and cropped; differs from `asked` by binning only
+  int64_t num_inference_steps = 0;
+  Guidance guidance;
+  int64_t max_sequence_length = 0;
+  int64_t clip_skip = 0;
+  bool clean_caption = false;
+  std::vector<double> sigmas;
+  std::vector<double> timesteps;
+  std::string scheduler;  // JSON of the job's own choice, or empty
+
+  bool operator==(const Recipe&) const = default;
+};
+
+// Error (kBadJob) names what the model cannot do, with what it can.
+Recipe recipe_for(const Sample& sample, const ModelFacts& model);
+
+const char* to_string(Family family);  // "sd3", "pixart-sigma"
+
+}  // namespace trireme
