@@ -65,6 +65,11 @@ at::Tensor RowLinear::operator()(const at::Tensor& x) const {
   return bias_.defined() ? y.add_(bias_) : y;
 }
 
+at::Tensor RowLinear::in_float32(const at::Tensor& x) const {
+  auto y = group_.all_reduce(at::linear(x.to(at::kFloat), weight_.to(at::kFloat)));
+  return bias_.defined() ? y.add_(bias_) : y;
+}
+
 template class FusedColumnLinear<2>;
 template class FusedColumnLinear<3>;
 

@@ -77,6 +77,8 @@ class RowLinear {
  public:
   RowLinear(const Weights& weights, const Group& group, LinearShape shape);
   at::Tensor operator()(const at::Tensor& x) const;  // [..., in of this rank] -> [..., out]
+  // The same in float32 whatever the weight's type, for sums that outgrow float16.
+  at::Tensor in_float32(const at::Tensor& x) const;
 
  private:
   at::Tensor weight_;  // [out, in of this rank]

@@ -1,0 +1,41 @@
+// Convolutions that keep an image's size, or double it. Images are [batch, channels, height,
+// width].
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "parallel/tensor_source.h"
+
+namespace trireme {
+
+struct ConvShape {
+  int64_t in;
+  int64_t out;
+  int64_t kernel = 3;  // odd; zeros around the image keep its size
+};
+
+class Conv2d {
+ public:
+  Conv2d(const Weights& weights, ConvShape shape);
+  at::Tensor operator()(const at::Tensor& x) const;  // [n, in, h, w] -> [n, out, h, w]
+  at::ScalarType dtype() const { return weight_.scalar_type(); }
+
+ private:
+  at::Tensor weight_;  // [out, in, kernel, kernel]
+  at::Tensor bias_;    // [out]
+};
+
+// Nearest up-sampling by 2 and then a 3x3 convolution, as one 2x2 convolution of the small image:
+// taps that fall on the same source pixel are summed beforehand, once for each of the four phases
+// of an output pixel. The same function with 16 instead of 36 products.
+class UpsampleConv2d {
+ public:
+  UpsampleConv2d(const Weights& weights, int64_t in, int64_t out);
+  at::Tensor operator()(const at::Tensor& x) const;  // [n, in, h, w] -> [n, out, 2h, 2w]
+
+ private:
+  at::Tensor weight_;  // [4 x out, in, 2, 2], the phases (row, column) outermost
+  at::Tensor bias_;    // [4 x out]
+};
+
+}  // namespace trireme

@@ -1,0 +1,16 @@
+// From the decoder's image to pixels, exactly as diffusers' image processor does it.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace trireme {
+
+// image [3, h, w], -1 black to 1 white -> uint8 [h, w, 3] on the host. Beyond is cut off; halves
+// round to even.
+at::Tensor to_pixels(const at::Tensor& image);
+
+// PixArt-Sigma, after an image was made at the nearest size that the model knows: scales it so that
+// it covers height x width, and cuts that out of the middle. [n, 3, h, w] -> [n, 3, height, width]
+at::Tensor resize_and_crop(const at::Tensor& image, int64_t height, int64_t width);
+
+}  // namespace trireme
