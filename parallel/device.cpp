@@ -12,10 +12,11 @@ namespace {
 constexpr auto kLibrary = "libtrireme_cuda.so";
 
 Error unavailable(const std::string& cause) {
-  return Error(Exit::kUnavailable,
-               fmt::format("[device] cuda -> a GPU that the driver shows -> {}; `device: cpu` needs "
-                           "none",
-                           cause));
+  return Error(
+      Exit::kUnavailable,
+      fmt::format("[device] cuda -> a GPU that the driver shows -> {}; `device: cpu` needs "
+                  "none",
+                  cause));
 }
 
 // Beside the program; the test programs lie one folder below it, installed ones in bin/.
@@ -40,13 +41,13 @@ void* load() {
 
 CudaRuntime CudaRuntime::open() {
   void* library = load();
-  const auto table =
-      reinterpret_cast<const CudaTable* (*)()>(dlsym(library, "trireme_cuda"));
+  const auto table = reinterpret_cast<const CudaTable* (*)()>(dlsym(library, "trireme_cuda"));
   if (table == nullptr) throw unavailable(fmt::format("{} is of another version", kLibrary));
   std::string why_none;
   const int devices = table()->devices(why_none);
   if (devices == 0) {
-    throw unavailable(why_none + ": no NVIDIA driver is running, or CUDA_VISIBLE_DEVICES hides all");
+    throw unavailable(why_none +
+                      ": no NVIDIA driver is running, or CUDA_VISIBLE_DEVICES hides all");
   }
   return CudaRuntime(table(), devices);
 }

@@ -1,6 +1,7 @@
-// CudaRuntime: everything that needs CUDA, loaded from libtrireme_cuda.so when a GPU is asked for. The
-// program links CPU libraries only, so it starts at once and runs where no CUDA is installed. What
-// is loaded stays until the process ends (CUDA cannot be unloaded); copies of this value are cheap.
+// CudaRuntime: everything that needs CUDA, loaded from libtrireme_cuda.so when a GPU is asked for.
+// The program links CPU libraries only, so it starts at once and runs where no CUDA is installed.
+// What is loaded stays until the process ends (CUDA cannot be unloaded); copies of this value are
+// cheap.
 #pragma once
 
 #include <cstdint>

@@ -24,9 +24,13 @@ cudaDeviceProp properties(int device) {
   return found;
 }
 
-std::string name(int device) { return properties(device).name; }
+std::string name(int device) {
+  return properties(device).name;
+}
 
-int64_t total_bytes(int device) { return static_cast<int64_t>(properties(device).totalGlobalMem); }
+int64_t total_bytes(int device) {
+  return static_cast<int64_t>(properties(device).totalGlobalMem);
+}
 
 int64_t peak_bytes(int device) {
   using c10::CachingAllocator::StatType;
@@ -34,7 +38,9 @@ int64_t peak_bytes(int device) {
   return stats.allocated_bytes[static_cast<size_t>(StatType::AGGREGATE)].peak;
 }
 
-void use(int device) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(device)); }
+void use(int device) {
+  c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
+}
 
 constexpr CudaTable kTable{devices, name, total_bytes, peak_bytes, use, nccl_world};
 

@@ -17,9 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kPointToPoint = 0, kCollective = 1;    // tags
+constexpr int kPointToPoint = 0, kCollective = 1;      // tags
 constexpr int64_t kLargestMessage = int64_t{1} << 30;  // MPI counts in int
-constexpr int64_t kSmallSum = 16 << 10;                // bytes: one round of whole tensors is quicker
+constexpr int64_t kSmallSum = 16 << 10;  // bytes: one round of whole tensors is quicker
 constexpr int kWholeGroup = -1;
 
 // What the groups of this process share.
@@ -182,13 +182,14 @@ class Wait {
     }
     std::sort(missing.begin(), missing.end());
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
-    const auto whom = missing.empty() ? std::string()
-                                      : fmt::format(" for rank {}",
-                                                    fmt::join(comm_.world_ranks(missing), ", "));
-    return Error(Exit::kUnavailable,
-                 fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
-                             "another rank died or hangs",
-                             world_.place, operation_, world_.options.deadline.count() / 1e3, whom));
+    const auto whom =
+        missing.empty() ? std::string()
+                        : fmt::format(" for rank {}", fmt::join(comm_.world_ranks(missing), ", "));
+    return Error(
+        Exit::kUnavailable,
+        fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
+                    "another rank died or hangs",
+                    world_.place, operation_, world_.options.deadline.count() / 1e3, whom));
   }
 
   const MpiWorld& world_;
@@ -413,7 +414,8 @@ std::shared_ptr<Transport> mpi_world(TransportOptions options) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   MPI_Get_processor_name(host, &length);
   auto world = std::make_shared<MpiWorld>();
-  world->place = fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length));
+  world->place =
+      fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length));
   world->options = options;
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm comm = MPI_COMM_NULL;

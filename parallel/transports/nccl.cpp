@@ -98,20 +98,22 @@ void Communicator::wait(at::cuda::CUDAEvent& event, const char* operation) {
 void Communicator::expect_in_time(Clock::time_point begin, const char* operation) {
   if (Clock::now() - begin < world_->options.deadline) return;
   abort();
-  throw Error(Exit::kUnavailable,
-              fmt::format("{}: {} waited {:g} s -> every rank of the group must take part -> another "
-                          "rank died or hangs",
-                          world_->place, operation, world_->options.deadline.count() / 1e3));
+  throw Error(
+      Exit::kUnavailable,
+      fmt::format("{}: {} waited {:g} s -> every rank of the group must take part -> another "
+                  "rank died or hangs",
+                  world_->place, operation, world_->options.deadline.count() / 1e3));
 }
 
 void Communicator::fail(ncclResult_t code, const char* operation) {
   const std::string detail = ncclGetLastError(comm_);
   abort();
-  throw Error(Exit::kTryElsewhere,
-              fmt::format("{}: {} failed: {}{}{} -> GPUs that reach each other -> a rank died, or a "
-                          "link or a GPU is broken (NCCL_DEBUG=INFO says more)",
-                          world_->place, operation, ncclGetErrorString(code),
-                          detail.empty() ? "" : ": ", detail));
+  throw Error(
+      Exit::kTryElsewhere,
+      fmt::format("{}: {} failed: {}{}{} -> GPUs that reach each other -> a rank died, or a "
+                  "link or a GPU is broken (NCCL_DEBUG=INFO says more)",
+                  world_->place, operation, ncclGetErrorString(code), detail.empty() ? "" : ": ",
+                  detail));
 }
 
 // ncclCommAbort itself can hang on a broken device: give it a while on a thread of its own.

@@ -1,6 +1,7 @@
-// Tensors on GPUs over NCCL; lives in libtrireme_cuda.so. Communicators are made from ids that travel
-// over the bootstrap transport, non-blocking; every wait polls the stream, the communicator's own
-// error and a deadline, so that no rank hangs in the driver. Host tensors go over the bootstrap.
+// Tensors on GPUs over NCCL; lives in libtrireme_cuda.so. Communicators are made from ids that
+// travel over the bootstrap transport, non-blocking; every wait polls the stream, the
+// communicator's own error and a deadline, so that no rank hangs in the driver. Host tensors go
+// over the bootstrap.
 #pragma once
 
 #include <memory>

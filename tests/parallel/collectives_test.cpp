@@ -157,7 +157,7 @@ TEST_P(Collectives, ReceivesPostedAheadKeepTheirOrder) {
     if (peer >= world.size()) return;
     std::vector<Pending> sent, expected;
     for (int i = 0; i < 4; ++i) expected.push_back(world.start_receive(at::empty({3}), peer));
-    for (int i = 0; i < 4; ++i) sent.push_back(world.start_send(at::full({3}, i), peer));
+    for (int i = 0; i < 4; ++i) sent.push_back(world.start_send(at::full({3}, 1.0 * i), peer));
     for (int i = 3; i >= 0; --i) EXPECT_EQ(expected[i].wait()[0].item<float>(), i);
   });
 }
@@ -208,7 +208,7 @@ TEST_P(Collectives, MeshSplitsWithTensorInnermost) {
     EXPECT_TRUE(mesh.guidance.alone());
     EXPECT_EQ(world.rank(),
               4 * mesh.pipeline.rank() + 2 * mesh.sequence.rank() + mesh.tensor.rank());
-    const auto rows = mesh.sequence.all_gather(at::full({1}, world.rank()), 0);
+    const auto rows = mesh.sequence.all_gather(at::full({1}, 1.0 * world.rank()), 0);
     expect_same_bits(rows[1] - rows[0], at::scalar_tensor(2.0));
     const auto sum = mesh.tensor.all_reduce(rows);
     const float base = 4.0 * mesh.pipeline.rank();

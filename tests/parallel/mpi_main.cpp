@@ -25,7 +25,9 @@ class FailuresOnly : public testing::EmptyTestEventListener {
 
 }  // namespace
 
-std::vector<int> rank_counts() { return {world().size()}; }
+std::vector<int> rank_counts() {
+  return {world().size()};
+}
 
 void on_every_rank(int, const std::function<void(Group)>& body) {
   const c10::InferenceMode inference;
