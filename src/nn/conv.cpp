@@ -1,5 +1,7 @@
 #include "src/nn/conv.h"
 
+#include "src/nn/winograd.h"
+
 namespace trireme {
 namespace {
 
@@ -11,32 +13,43 @@ at::Tensor folded(const at::Tensor& taps, int64_t dim, int64_t phase) {
   return phase == 0 ? at::stack({a, b + c}, dim) : at::stack({a + b, c}, dim);
 }
 
+// [out, in, 3, 3] -> [4 x out, in, 2, 2]
+at::Tensor phases_of(const at::Tensor& weight) {
+  const auto taps = weight.to(at::kFloat);
+  std::vector<at::Tensor> phases;
+  for (int64_t row = 0; row < kPhases; ++row)
+    for (int64_t column = 0; column < kPhases; ++column)
+      phases.push_back(folded(folded(taps, 2, row), 3, column));
+  return at::cat(phases).to(weight.scalar_type());
+}
+
 }  // namespace
 
 Conv2d::Conv2d(const Weights& weights, ConvShape shape)
-    : weight_(weights.read("weight", {shape.out, shape.in, shape.kernel, shape.kernel})),
-      bias_(weights.read("bias", {shape.out})) {}
+    : kernel_(shape.kernel),
+      weight_(weights.read("weight", {shape.out, shape.in, shape.kernel, shape.kernel})),
+      bias_(weights.read("bias", {shape.out})) {
+  winograd_ = kernel_ == 3 && winograd_pays(weight_);
+  if (winograd_) weight_ = winograd_filters(weight_);
+}
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
-  const auto kernel = weight_.size(2);
-  if (kernel > 1) return at::conv2d(x, weight_, bias_, /*stride=*/1, /*padding=*/kernel / 2);
+  if (winograd_) return winograd_conv(x, weight_, bias_);
+  if (kernel_ > 1) return at::conv2d(x, weight_, bias_, /*stride=*/1, /*padding=*/kernel_ / 2);
   // One pixel at a time is a matrix product, which needs no other order of the image in memory.
   const auto y = at::matmul(weight_.flatten(1), x.flatten(2)).add_(bias_.unsqueeze(1));
   return y.unflatten(2, {x.size(2), x.size(3)});
 }
 
-UpsampleConv2d::UpsampleConv2d(const Weights& weights, int64_t in, int64_t out) {
-  const auto stored = weights.read("weight", {out, in, 3, 3});
-  const auto taps = stored.to(at::kFloat);
-  std::vector<at::Tensor> phases;
-  for (int64_t row = 0; row < kPhases; ++row)
-    for (int64_t column = 0; column < kPhases; ++column)
-      phases.push_back(folded(folded(taps, 2, row), 3, column));
-  weight_ = at::cat(phases).to(stored.scalar_type());
-  bias_ = weights.read("bias", {out}).repeat({kPhases * kPhases});
+UpsampleConv2d::UpsampleConv2d(const Weights& weights, int64_t in, int64_t out)
+    : weight_(weights.read("weight", {out, in, 3, 3})), bias_(weights.read("bias", {out})) {
+  winograd_ = winograd_pays(weight_);
+  weight_ = winograd_ ? winograd_upsample_filters(weight_) : phases_of(weight_);
+  if (!winograd_) bias_ = bias_.repeat({kPhases * kPhases});
 }
 
 at::Tensor UpsampleConv2d::operator()(const at::Tensor& x) const {
+  if (winograd_) return winograd_upsample_conv(x, weight_, bias_);
   const auto h = x.size(2), w = x.size(3), out = weight_.size(0) / (kPhases * kPhases);
   // [n, 4 x out, h + 1, w + 1]: a phase of the output is the window that begins at (row, column)
   const auto phases = at::conv2d(x, weight_, bias_, /*stride=*/1, /*padding=*/1);

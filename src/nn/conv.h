@@ -21,7 +21,9 @@ class Conv2d {
   at::ScalarType dtype() const { return weight_.scalar_type(); }
 
  private:
-  at::Tensor weight_;  // [out, in, kernel, kernel]
+  int64_t kernel_;
+  bool winograd_;
+  at::Tensor weight_;  // [out, in, kernel, kernel], or [16, out, in] for winograd_conv
   at::Tensor bias_;    // [out]
 };
 
@@ -34,8 +36,9 @@ class UpsampleConv2d {
   at::Tensor operator()(const at::Tensor& x) const;  // [n, in, h, w] -> [n, out, 2h, 2w]
 
  private:
-  at::Tensor weight_;  // [4 x out, in, 2, 2], the phases (row, column) outermost
-  at::Tensor bias_;    // [4 x out]
+  bool winograd_;
+  at::Tensor weight_;  // [4 x out, in, 2, 2], the phases (row, column) outermost, or [9, out, in]
+  at::Tensor bias_;    // [4 x out], or [out]
 };
 
 }  // namespace trireme

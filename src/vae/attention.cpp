@@ -20,14 +20,11 @@ std::array<Weights, 4> projections(const Weights& w) {
 PixelAttention::PixelAttention(const Weights& w, const VaeConfig& c, int64_t channels)
     : norm_(w / "group_norm", channels, c.norm_groups, kVaeNormEps) {
   const auto [q, k, v, out] = projections(w);
-  const auto matrix = [&](const Weights& part) {
-    return part.read("weight", {channels, channels});
-  };
-  const auto vector = [&](const Weights& part) { return part.read("bias", {channels}); };
-  qkv_ = at::cat({matrix(q), matrix(k), matrix(v)});
-  qkv_bias_ = at::cat({vector(q), vector(k), vector(v)});
-  out_ = matrix(out);
-  out_bias_ = vector(out);
+  const Part all{0, channels};
+  qkv_ = read_stacked({q, k, v}, "weight", {channels, channels}, 0, all);
+  qkv_bias_ = read_stacked({q, k, v}, "bias", {channels}, 0, all);
+  out_ = out.read("weight", {channels, channels});
+  out_bias_ = out.read("bias", {channels});
 }
 
 at::Tensor PixelAttention::operator()(const at::Tensor& x) const {

@@ -14,7 +14,7 @@ int64_t scaled_side(int64_t side, double ratio, int64_t wanted) {
 
 at::Tensor to_pixels(const at::Tensor& image) {
   const auto unit = image.mul(0.5).add_(0.5).clamp_(0, 1).to(at::kFloat);
-  return unit.mul(255).round_().to(at::kByte).permute({1, 2, 0}).contiguous().cpu();
+  return unit.mul(255).round_().to(at::kByte).movedim(-3, -1).contiguous().cpu();
 }
 
 at::Tensor resize_and_crop(const at::Tensor& image, int64_t height, int64_t width) {

@@ -5,8 +5,8 @@
 
 namespace trireme {
 
-// image [3, h, w], -1 black to 1 white -> uint8 [h, w, 3] on the host. Beyond is cut off; halves
-// round to even.
+// [..., 3, h, w], -1 black to 1 white -> uint8 [..., h, w, 3] on the host. What lies beyond is cut
+// off; halves round to even.
 at::Tensor to_pixels(const at::Tensor& image);
 
 // PixArt-Sigma, after an image was made at the nearest size that the model knows: scales it so that
