@@ -193,7 +193,7 @@ Job parse_job(std::string_view text, const std::string& path,
   note_places(parsed.root, "", source.places);
   bool empty = parsed.root.kind == Node::Kind::kNull && problems.empty();
   if (empty)
-    problems.push_back({"job", "an empty file -> at least version, model, prompts and output", {}});
+    problems.push_back({"job", "an empty file -> at least version, model and prompts", {}});
   if (!empty && !is_map(parsed.root, "job", "version: 1", problems)) empty = true;
   Job job;
   if (!empty) job = read_tree(parsed.root, folder_of(path), problems);
