@@ -37,19 +37,6 @@ std::string quotes_hint(const Node& node, bool is_number) {
   return node.quoted && is_number ? " -> in quotes it is text; remove them" : "";
 }
 
-struct Real {
-  double value = 0;
-  std::string problem;
-};
-
-Real read_real(const Node& node, Range<double> range) {
-  auto value = node.kind == Node::Kind::kScalar ? parse_number<double>(node.text) : std::nullopt;
-  if (!value || node.quoted) return {0, "a number" + quotes_hint(node, value.has_value())};
-  if (!std::isfinite(*value)) return {0, "a finite number"};
-  if (*value < range.least || *value > range.most) return {0, requirement(range)};
-  return {*value, ""};
-}
-
 struct UnsignedWhole {
   uint64_t value = 0;
   std::string problem;
@@ -123,6 +110,14 @@ Whole read_whole(const Node& node, Range<int64_t> range) {
   bool whole = real && !node.quoted && std::abs(*real) < 1e15 && std::floor(*real) == *real;
   if (whole) return {0, fmt::format("a whole number -> write {:.0f}", *real)};
   return {0, "a whole number"};
+}
+
+Real read_real(const Node& node, Range<double> range) {
+  auto value = node.kind == Node::Kind::kScalar ? parse_number<double>(node.text) : std::nullopt;
+  if (!value || node.quoted) return {0, "a number" + quotes_hint(node, value.has_value())};
+  if (!std::isfinite(*value)) return {0, "a finite number"};
+  if (*value < range.least || *value > range.most) return {0, requirement(range)};
+  return {*value, ""};
 }
 
 Fields::Fields(const Node& node, std::string place, std::vector<Problem>& problems)

@@ -99,11 +99,17 @@ class Fields {
 bool is_map(const Node& node, const std::string& place, const std::string& example,
             std::vector<Problem>& problems);
 
-// Numbers as scalars. A message (`-> requirement -> cause`) where it is none.
+// A scalar as a number, or what it should be: `requirement -> cause`.
 struct Whole {
   int64_t value = 0;
   std::string problem;
 };
 Whole read_whole(const Node& node, Range<int64_t> range);
+
+struct Real {
+  double value = 0;
+  std::string problem;
+};
+Real read_real(const Node& node, Range<double> range);
 
 }  // namespace trireme

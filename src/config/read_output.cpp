@@ -8,24 +8,26 @@
 namespace trireme {
 namespace {
 
+// `0.1%` or a count. The sign makes a text of it, so quotes around a share mean nothing.
 FailureBudget read_budget(Fields& in) {
   FailureBudget out;
   const Node* node = in.find("max_failed");
   if (!node) return out;
-  std::string text = node->kind == Node::Kind::kScalar ? node->text : "";
-  bool percent = !text.empty() && text.back() == '%';
-  if (percent) text.pop_back();
   Node number = *node;
-  number.text = text;
-  std::vector<Problem> problems;
-  number.key = "max_failed";
-  Node map;
-  map.kind = Node::Kind::kMap;
-  map.items = {number};
-  Fields value(map, "", problems);
-  if (percent) out.percent = value.real("max_failed", out.percent, {0, 100});
-  if (!percent) out.count = value.whole("max_failed", int64_t{0}, {0});
-  if (!problems.empty()) in.refuse("max_failed", "a count or a share, such as 10 or 0.1%");
+  bool percent = !number.text.empty() && number.text.back() == '%';
+  std::string problem;
+  if (percent) {
+    number.text.pop_back();
+    number.quoted = false;
+    Real share = read_real(number, {0, 100});
+    problem = share.problem;
+    out.percent = share.value;
+  } else {
+    Whole count = read_whole(number, {0});
+    problem = count.problem;
+    out.count = count.value;
+  }
+  if (!problem.empty()) in.refuse("max_failed", "a count or a share, such as 10 or 0.1%");
   return out;
 }
 
