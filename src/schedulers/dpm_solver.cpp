@@ -53,7 +53,7 @@ Options read_options(const SchedulerConfig& config) {
   return options;
 }
 
-void check(const SchedulerConfig& config, const ScheduleRequest& request, const Options& options) {
+void check_dpm(const SchedulerConfig& config, const ScheduleRequest& request, const Options& options) {
   const auto variance =
       config.choice("variance_type",
                     {"fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned",
@@ -90,15 +90,12 @@ int64_t kept_timesteps(const SchedulerConfig& config, const NoiseTable& table) {
   return config.integer("num_train_timesteps", 1000) - clipped.item<int64_t>();
 }
 
-std::vector<double> spaced_timesteps(const SchedulerConfig& config, int64_t steps, int64_t kept) {
+std::vector<double> dpm_timesteps(const SchedulerConfig& config, int64_t steps, int64_t kept) {
   const auto spacing =
       config.choice("timestep_spacing", {"linspace", "leading", "trailing"}, "linspace");
   if (spacing == "trailing") {
     const auto train = static_cast<double>(config.integer("num_train_timesteps", 1000));
-    auto timesteps = rounded(
-        count_down(static_cast<double>(kept), train / static_cast<double>(steps)));
-    for (double& t : timesteps) t -= 1;
-    return timesteps;
+    return trailing_timesteps(static_cast<double>(kept), train / static_cast<double>(steps));
   }
   const auto top = static_cast<double>(
       spacing == "linspace" ? kept - 1 : kept / (steps + 1) * steps);
@@ -111,15 +108,15 @@ std::vector<double> spaced_timesteps(const SchedulerConfig& config, int64_t step
   return timesteps;
 }
 
-struct Grid {
+struct DpmGrid {
   std::vector<double> timesteps;
   std::vector<double> sigmas;  // without the last
 };
 
-Grid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64_t steps) {
+DpmGrid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64_t steps) {
   const auto logs = logarithms(table.sigmas);
   const bool karras = config.flag("use_karras_sigmas");
-  Grid grid;
+  DpmGrid grid;
   if (config.flag("use_lu_lambdas") && !karras) {
     grid.sigmas = linspace(0, 1, steps);
     const double first = logs.back();
@@ -138,11 +135,11 @@ Grid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64
   return grid;
 }
 
-Grid flow_grid(const SchedulerConfig& config, const ScheduleRequest& request) {
+DpmGrid flow_grid(const SchedulerConfig& config, const ScheduleRequest& request) {
   const auto train = static_cast<double>(config.integer("num_train_timesteps", 1000));
   const auto mu = dynamic_shift(config, request);
   const double shift = mu ? std::exp(*mu) : config.number("flow_shift", 1);
-  Grid grid;
+  DpmGrid grid;
   for (double alpha : linspace(1, 1 / train, request.steps + 1)) {
     grid.sigmas.push_back(shifted(1 - alpha, shift));
   }
@@ -152,15 +149,15 @@ Grid flow_grid(const SchedulerConfig& config, const ScheduleRequest& request) {
   return grid;
 }
 
-Grid make_grid(const SchedulerConfig& config, const ScheduleRequest& request,
+DpmGrid make_grid(const SchedulerConfig& config, const ScheduleRequest& request,
                const NoiseTable& table) {
   if (asks_for_respacing(config) || config.flag("use_lu_lambdas")) {
     return respaced_grid(config, table, request.steps);
   }
   if (config.flag("use_flow_sigmas")) return flow_grid(config, request);
-  Grid grid{.timesteps = truncated(request.timesteps)};
+  DpmGrid grid{truncated(request.timesteps), {}};
   if (grid.timesteps.empty()) {
-    grid.timesteps = spaced_timesteps(config, request.steps, kept_timesteps(config, table));
+    grid.timesteps = dpm_timesteps(config, request.steps, kept_timesteps(config, table));
   }
   for (double t : grid.timesteps) grid.sigmas.push_back(interpolate(t, table.sigmas));
   return grid;
@@ -281,9 +278,9 @@ std::vector<StepRule> make_rules(const SchedulerConfig& config, const Options& o
 
 Schedule dpm_solver_schedule(const SchedulerConfig& config, const ScheduleRequest& request) {
   const Options options = read_options(config);
-  check(config, request, options);
+  check_dpm(config, request, options);
   const NoiseTable table = noise_table(config, true);
-  const Grid grid = make_grid(config, request, table);
+  const DpmGrid grid = make_grid(config, request, table);
   std::vector<float> sigmas(grid.sigmas.begin(), grid.sigmas.end());
   const bool to_zero = config.choice("final_sigmas_type", {"zero", "sigma_min"}, "zero") == "zero";
   sigmas.push_back(to_zero ? 0 : table.sigmas.front());

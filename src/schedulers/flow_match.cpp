@@ -70,7 +70,7 @@ std::vector<float> euler_sigmas(const SchedulerConfig& config, const ScheduleReq
   return finished(config, sigmas, mu);
 }
 
-StepRule euler_rule(double sigma, double next, bool stochastic) {
+StepRule velocity_rule(double sigma, double next, bool stochastic) {
   if (!stochastic) return {.prediction = next - sigma};
   return {.sample = 1 - next, .prediction = -(1 - next) * sigma, .noise = next};
 }
@@ -95,7 +95,7 @@ Schedule flow_match_euler_schedule(const SchedulerConfig& config, const Schedule
   }
   sigmas.push_back(invert ? 1.0F : 0.0F);
   for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
-    schedule.rules.push_back(euler_rule(sigmas[i], sigmas[i + 1], schedule.needs_noise));
+    schedule.rules.push_back(velocity_rule(sigmas[i], sigmas[i + 1], schedule.needs_noise));
   }
   schedule.sigmas.assign(sigmas.begin(), sigmas.end());
   return schedule;
