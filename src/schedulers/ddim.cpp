@@ -77,9 +77,10 @@ Limit read_limit(const SchedulerConfig& config) {
 Schedule ddim_schedule(const SchedulerConfig& config, const ScheduleRequest& request) {
   const int64_t train = config.integer("num_train_timesteps", 1000);
   if (request.steps > train) {
-    throw Error(Exit::kBadJob, fmt::format("[sampling.num_inference_steps] {} -> must be at most the "
-                                           "{} timesteps of DDIMScheduler -> a slip?",
-                                           request.steps, train));
+    throw Error(Exit::kBadJob,
+                fmt::format("[sampling.num_inference_steps] {} -> must be at most the "
+                            "{} timesteps of DDIMScheduler -> a slip?",
+                            request.steps, train));
   }
   const auto prediction =
       config.choice("prediction_type", {"epsilon", "sample", "v_prediction"}, "epsilon");

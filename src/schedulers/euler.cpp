@@ -26,8 +26,8 @@ std::vector<double> euler_timesteps(const SchedulerConfig& config, int64_t steps
     return trailing_timesteps(first, first / static_cast<double>(steps));
   }
   const bool whole = spacing == "linspace";
-  auto timesteps = linspace(0, static_cast<double>(whole ? train - 1 : train / steps * (steps - 1)),
-                            steps);
+  auto timesteps =
+      linspace(0, static_cast<double>(whole ? train - 1 : train / steps * (steps - 1)), steps);
   std::reverse(timesteps.begin(), timesteps.end());
   for (double& t : timesteps) {
     t = static_cast<float>(t);
@@ -45,7 +45,7 @@ std::vector<double> log_spaced(const NoiseTable& table, int64_t steps) {
 }
 
 EulerGrid own_grid(const SchedulerConfig& config, const ScheduleRequest& request,
-              const NoiseTable& table) {
+                   const NoiseTable& table) {
   const bool custom = !request.timesteps.empty();
   EulerGrid grid;
   for (double t : custom ? request.timesteps : euler_timesteps(config, request.steps)) {
@@ -71,8 +71,8 @@ EulerGrid own_grid(const SchedulerConfig& config, const ScheduleRequest& request
 
 EulerGrid custom_grid(const ScheduleRequest& request, const NoiseTable& table) {
   EulerGrid grid{.timesteps = {}, .sigmas = {request.sigmas.begin(), request.sigmas.end()}};
-  grid.timesteps = timesteps_of_sigmas({grid.sigmas.begin(), grid.sigmas.end() - 1},
-                                       logarithms(table.sigmas));
+  grid.timesteps =
+      timesteps_of_sigmas({grid.sigmas.begin(), grid.sigmas.end() - 1}, logarithms(table.sigmas));
   return grid;
 }
 
@@ -98,8 +98,9 @@ StepRule euler_rule(const std::string& prediction, double sigma, double next) {
 
 void check_euler(const SchedulerConfig& config, const ScheduleRequest& request, bool continuous) {
   if (!request.sigmas.empty() && !request.timesteps.empty()) {
-    throw Error(Exit::kBadJob, "[sampling.timesteps] both timesteps and sigmas -> must be one of "
-                               "them -> the other follows from it");
+    throw Error(Exit::kBadJob,
+                "[sampling.timesteps] both timesteps and sigmas -> must be one of "
+                "them -> the other follows from it");
   }
   if (request.timesteps.empty()) return;
   for (const auto* field : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"}) {

@@ -50,8 +50,8 @@ template <class Real>
 std::vector<float> finished(const SchedulerConfig& config, const std::vector<Real>& given,
                             std::optional<double> mu) {
   const auto sigmas = shift_all(config, given, mu);
-  const auto respaced = respaced_sigmas(config, sigmas.front(), sigmas.back(),
-                                        static_cast<int64_t>(sigmas.size()));
+  const auto respaced =
+      respaced_sigmas(config, sigmas.front(), sigmas.back(), static_cast<int64_t>(sigmas.size()));
   return respaced ? std::vector<float>(respaced->begin(), respaced->end())
                   : std::vector<float>(sigmas.begin(), sigmas.end());
 }
@@ -80,9 +80,10 @@ StepRule velocity_rule(double sigma, double next, bool stochastic) {
 Schedule flow_match_euler_schedule(const SchedulerConfig& config, const ScheduleRequest& request) {
   const auto& given = request.timesteps;
   if (!given.empty() && !request.sigmas.empty() && given.size() != request.sigmas.size()) {
-    throw Error(Exit::kBadJob, fmt::format("[sampling.timesteps] {} values -> must be as many as the "
-                                           "{} sigmas -> a value too many or too few?",
-                                           given.size(), request.sigmas.size()));
+    throw Error(Exit::kBadJob,
+                fmt::format("[sampling.timesteps] {} values -> must be as many as the "
+                            "{} sigmas -> a value too many or too few?",
+                            given.size(), request.sigmas.size()));
   }
   std::vector<float> sigmas = euler_sigmas(config, request);
   const bool invert = config.flag("invert_sigmas");
@@ -117,8 +118,8 @@ Schedule flow_match_heun_schedule(const SchedulerConfig& config, const ScheduleR
     const double step = second ? schedule.sigmas[i] - schedule.sigmas[i - 1]
                                : schedule.sigmas[i + 1] - schedule.sigmas[i];
     StepRule rule{.sets_anchor = !second, .from_anchor = second};
-    rule.estimates = second ? std::array<double, 3>{step / 2, step / 2, 0}
-                            : std::array<double, 3>{step, 0, 0};
+    rule.estimates =
+        second ? std::array<double, 3>{step / 2, step / 2, 0} : std::array<double, 3>{step, 0, 0};
     schedule.rules.push_back(rule);
   }
   return schedule;

@@ -21,7 +21,8 @@ inline at::Tensor dummy_model(const at::Tensor& sample, double timestep) {
 
 // `scaled_steps`: steps start from the sample as scaled for the model, as one test of diffusers
 // has it.
-inline at::Tensor run_dummy(const Schedule& schedule, at::Tensor sample, bool scaled_steps = false) {
+inline at::Tensor run_dummy(const Schedule& schedule, at::Tensor sample,
+                            bool scaled_steps = false) {
   Solver solver(std::make_shared<const Schedule>(schedule));
   for (int64_t i = 0; i < schedule.size(); ++i) {
     const at::Tensor input = solver.input(sample, i);

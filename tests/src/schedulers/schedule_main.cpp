@@ -30,15 +30,16 @@ at::Tensor run(const Schedule& schedule, const json& request) {
   Solver solver(std::make_shared<const Schedule>(schedule));
   for (int64_t i = 0; i < schedule.size(); ++i) {
     const auto here = static_cast<size_t>(i);
-    const at::Tensor prediction =
-        dummy_model(solver.input(sample, i), schedule.timesteps[here]);
-    sample = solver.step(prediction, i, sample, tensor_of(request["noise"][here], request["shape"]));
+    const at::Tensor prediction = dummy_model(solver.input(sample, i), schedule.timesteps[here]);
+    sample =
+        solver.step(prediction, i, sample, tensor_of(request["noise"][here], request["shape"]));
   }
   return sample;
 }
 
 json answer(const json& request) {
-  if (request.contains("fields_of")) return scheduler_fields(request["fields_of"].get<std::string>());
+  if (request.contains("fields_of"))
+    return scheduler_fields(request["fields_of"].get<std::string>());
   const SchedulerConfig config(request["checkpoint"], request.value("job", json::object()));
   ScheduleRequest asked{.steps = request.value("steps", int64_t{0}),
                         .sigmas = request.value("sigmas", std::vector<double>{}),
