@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -27,6 +29,10 @@ namespace {
 constexpr int64_t kHostBlock = 1 << 20;    // stays in the second-level cache
 constexpr int64_t kDeviceBlock = 8 << 20;  // long enough to hide a transfer's start
 constexpr int64_t kHugePage = 2 << 20;
+// Threads of our own, not ATen's: a rank's share is read by as many as it may use, few are enough,
+// and each has work for longer than it takes to start.
+constexpr int64_t kMaxWorkers = 4;
+constexpr int64_t kWorkerBytes = 4 << 20;
 
 Exit exit_of(int error) {
   if (error == ENOENT || error == ENOTDIR) return Exit::kMissingInput;
@@ -65,13 +71,21 @@ class SliceReader {
   void read_to_host(const at::Tensor& out) {
     advise_huge_pages(out);
     const auto blocks = blocks_of(tensor_, dim_, part_, kHostBlock);
-    auto* base = static_cast<char*>(out.data_ptr());
-    at::parallel_for(0, static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
+    const int64_t bytes = static_cast<int64_t>(out.nbytes());
+    const int64_t workers =
+        std::min({bytes / kWorkerBytes, kMaxWorkers, int64_t{at::get_num_threads()}});
+    std::atomic<size_t> next{0};
+    const auto work = [&] {
       const std::unique_ptr<char[]> buffer(new char[kHostBlock]);
-      for (int64_t i = begin; i < end; ++i) {
+      auto* base = static_cast<char*>(out.data_ptr());
+      for (size_t i = next++; i < blocks.size(); i = next++) {
         fill(blocks[i], buffer.get(), base + first_element(blocks[i]) * out.element_size());
       }
-    });
+    };
+    std::vector<std::future<void>> others;  // their destructors wait, also when this thread throws
+    for (int64_t i = 1; i < workers; ++i) others.push_back(std::async(std::launch::async, work));
+    work();
+    for (auto& other : others) other.get();
   }
 
   // Block by block too, so that the host never holds a whole tensor of the device.
