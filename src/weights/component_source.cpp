@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "parallel/error.h"
+#include "src/weights/numbers.h"
 
 namespace trireme {
 
@@ -60,10 +61,15 @@ std::vector<int64_t> ComponentSource::shape(const std::string& name) const {
   return entry(name).tensor->shape;
 }
 
-at::Tensor ComponentSource::read(const std::string& name, int64_t dim, Part part) {
+at::TensorOptions ComponentSource::options(const std::string& name) const {
+  return at::TensorOptions().dtype(landing_type(entry(name).tensor->type, dtype_)).device(device_);
+}
+
+void ComponentSource::read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
+                                Part part) {
   const auto& found = entry(name);
   used_.insert(name);
-  return found.file->read(*found.tensor, dim, part, dtype_, device_);
+  found.file->read_into(destination, *found.tensor, dim, part);
 }
 
 void ComponentSource::elsewhere(const std::string& prefix) {

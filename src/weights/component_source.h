@@ -24,7 +24,9 @@ class ComponentSource final : public TensorSource {
 
   bool has(const std::string& name) const override { return tensors_.contains(name); }
   std::vector<int64_t> shape(const std::string& name) const override;
-  at::Tensor read(const std::string& name, int64_t dim, Part part) override;
+  at::TensorOptions options(const std::string& name) const override;
+  void read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
+                 Part part) override;
   void elsewhere(const std::string& prefix) override;
   std::string place(const std::string& name) const override;
 

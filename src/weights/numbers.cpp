@@ -112,7 +112,7 @@ void convert_numbers(const void* from, StoredType stored, void* to, at::ScalarTy
   const auto source = scalar_type(stored);
   if (source == type) {
     std::memcpy(to, from, count * bytes_of(stored));
-  } else if (bytes_of(stored) == 1) {
+  } else if (c10::isFloat8Type(source)) {
     convert_float8(from, source, to, type, count);
   } else {
     copy_pieces(from, source, to, type, count);
