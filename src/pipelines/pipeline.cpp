@@ -29,6 +29,21 @@ at::Tensor broadcast_unknown(const Group& group, const at::Tensor& x, int root,
 
 }  // namespace
 
+ModelFacts facts_of(const Repository& repository) {
+  const auto transformer = repository.required("transformer").config();
+  // The VAE's levels but the last double the side.
+  const auto levels = repository.required("vae").config().get<std::vector<int64_t>>(
+      "block_out_channels");
+  return {.family = family_of(repository),
+          .sample_size = transformer.get<int64_t>("sample_size"),
+          .pixels_per_latent = int64_t{1} << (levels.size() - 1),
+          .patch_size = transformer.get<int64_t>("patch_size")};
+}
+
+int64_t block_count(const Repository& repository) {
+  return repository.required("transformer").config().get<int64_t>("num_layers");
+}
+
 Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOptions options)
     : facts_(facts_of(repository)),
       placement_(std::move(placement)),
@@ -107,7 +122,7 @@ at::Tensor Pipeline::decode(const at::Tensor& latents, const Recipe& recipe) con
   auto image = (*vae_)(latents.unsqueeze(0).to(options_.dtype));
   if (recipe.asked != recipe.made)
     image = resize_and_crop(image, recipe.asked.height, recipe.asked.width);
-  return to_pixels(image).squeeze(0).to(at::kCPU);
+  return to_pixels(image.squeeze(0));
 }
 
 }  // namespace trireme
