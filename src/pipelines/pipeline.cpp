@@ -68,12 +68,6 @@ TextEmbeddings Pipeline::encode(const Prompt& prompt) const {
   return {everywhere(text.hidden), everywhere(text.pooled), everywhere(text.mask)};
 }
 
-Conditioning Pipeline::condition(const Sample& sample, const Recipe& recipe) const {
-  Conditioning text{encode(positive_prompt(sample, recipe)), std::nullopt};
-  if (recipe.guidance.on()) text.negative = encode(negative_prompt(sample, recipe));
-  return text;
-}
-
 SchedulerConfig Pipeline::scheduler_for(const Recipe& recipe) const {
   if (recipe.scheduler.empty()) return SchedulerConfig(scheduler_);
   return SchedulerConfig(scheduler_, nlohmann::json::parse(recipe.scheduler));

@@ -40,7 +40,6 @@ class Pipeline {
 
   // Collective over the replica; every rank gets the embeddings.
   TextEmbeddings encode(const Prompt& prompt) const;
-  Conditioning condition(const Sample& sample, const Recipe& recipe) const;
 
   // Collective over the replica; every rank gets the latents.
   Denoised denoise(const std::vector<Sample>& samples, const Recipe& recipe,
