@@ -40,7 +40,8 @@ int usable_cores() {
 Launched Launched::from_environment() {
   return {.rank = first_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, 0),
           .size = first_number({"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}, 1),
-          .local_size = first_number({"OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"}, 1)};
+          .local_size = first_number({"OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"}, 1),
+          .local_rank = first_number({"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}, 0)};
 }
 
 class Process::Mpi {
@@ -59,7 +60,12 @@ class Process::Mpi {
 Process::Process(const Launched& launched) : launched_(launched), host_(host_name()) {
   if (launched.size == 1) return;
   mpi_ = std::make_unique<Mpi>();
-  world_ = Group(mpi_world({}));
+  transport_ = mpi_world({});
+  world_ = Group(transport_);
+}
+
+Group Process::world_on(const CudaRuntime& cuda, int device) const {
+  return transport_ ? Group(cuda.transport(transport_, device)) : Group();
 }
 
 Process::~Process() = default;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "parallel/device.h"
 #include "parallel/group.h"
 
 namespace trireme {
@@ -15,6 +16,7 @@ struct Launched {
   int rank = 0;
   int size = 1;
   int local_size = 1;  // ranks on this host
+  int local_rank = 0;  // among them
 
   static Launched from_environment();
 };
@@ -28,6 +30,10 @@ class Process {
 
   const Group& world() const { return world_; }
   const std::string& host() const { return host_; }
+  // The world for tensors on this rank's GPU: NCCL over the same ranks. Collective.
+  Group world_on(const CudaRuntime& cuda, int device) const;
+  // This rank's GPU, if each rank of this host takes the next one.
+  int local_rank() const { return launched_.local_rank; }
   // CPU threads for each rank of this host, if nobody chose otherwise: its share of the cores that
   // it may run on.
   int threads() const;
@@ -38,6 +44,7 @@ class Process {
   Launched launched_;
   std::string host_;
   std::unique_ptr<Mpi> mpi_;  // outlives world_
+  std::shared_ptr<Transport> transport_;
   Group world_;
 };
 

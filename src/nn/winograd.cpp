@@ -131,8 +131,8 @@ void convolve_image(const at::Tensor& x, const at::Tensor& filters, const at::Te
   for (int64_t first = 0; first < t.rows; first += strip_rows) {
     const Strip strip{first, std::min(strip_rows, t.rows - first)};
     const auto tiles = strip.rows * t.columns;
-    const auto held = buffer.narrow(0, 0, kProducts * in * tiles).view({kProducts, in, tiles});
-    auto products =
+    const at::Tensor held = buffer.narrow(0, 0, kProducts * in * tiles).view({kProducts, in, tiles});
+    at::Tensor products =
         buffer.narrow(0, held.numel(), kProducts * out * tiles).view({kProducts, out, tiles});
     at::parallel_for(0, in, 1, [&](int64_t begin, int64_t end) {
       for (auto c = begin; c < end; ++c)
