@@ -83,6 +83,16 @@ TEST_P(CutLinear, RowAfterColumnIsAWholeMlp) {
   });
 }
 
+TEST_P(CutLinear, RowInFloat32KeepsWhatHalfWouldLose) {
+  on_ranks([&](Group group) {
+    // 24 inputs of 4096 sum to 98304, which is infinite in float16.
+    const auto weights = memory_weights({{"weight", at::ones({2, kOut}).to(at::kHalf)}});
+    const RowLinear row(weights, group, {.in = kOut, .out = 2, .unit = kHead, .bias = false});
+    const auto x = at::full({1, kOut}, 4096.0).to(at::kHalf);
+    expect_same_bits(row.in_float32(mine(x, group)), at::full({1, 2}, 98304.0));
+  });
+}
+
 // More ranks than channels, no bias.
 TEST_P(CutLinear, ThreeChannelsOverAnyNumberOfRanks) {
   on_ranks([&](Group group) {
