@@ -1,6 +1,8 @@
 // Rows of metadata.jsonl, one JSON object a line, as Hugging Face's imagefolder loader reads them.
 // A row says what a sample is and nothing of when, where or by whom it was made, so that the same
-// job gives the same bytes. No rows are an empty text.
+// job gives the same bytes. A sample that failed has its row and the name that its file would have
+// (without a name, loaders before datasets 5 refuse the folder): filter by status before decoding.
+// No rows are an empty text.
 #pragma once
 
 #include <cstdint>

@@ -43,9 +43,7 @@ std::map<std::string, std::string> flat(const ordered_json& job) {
   for (const auto& [pointer, value] : pointers.items()) {
     std::string key = pointer.empty() ? "" : pointer.substr(1);
     std::replace(key.begin(), key.end(), '/', '.');
-    std::string text = value.dump(-1, ' ', true);
-    if (text.size() > kValueShown) text = text.substr(0, kValueShown) + "...";
-    values[key] = text;
+    values[key] = value.dump(-1, ' ', true);
   }
   return values;
 }
@@ -59,6 +57,9 @@ std::string differences(const ordered_json& before, const ordered_json& now,
                         const std::vector<std::string>& may_change) {
   const auto was = flat(before);
   const auto is = flat(now);
+  const auto shortened = [](const std::string& text) {
+    return text.size() > kValueShown ? text.substr(0, kValueShown) + "..." : text;
+  };
   const auto value = [](const auto& values, const std::string& key) {
     const auto at = values.find(key);
     return at == values.end() ? std::string("not given") : at->second;
@@ -71,7 +72,8 @@ std::string differences(const ordered_json& before, const ordered_json& now,
     const bool free = std::any_of(may_change.begin(), may_change.end(),
                                   [&](const auto& parent) { return is_under(key, parent); });
     if (free || value(was, key) == value(is, key)) continue;
-    found.push_back(fmt::format("{} was {}, is {}", key, value(was, key), value(is, key)));
+    found.push_back(fmt::format("{} was {}, is {}", key, shortened(value(was, key)),
+                                shortened(value(is, key))));
   }
   if (found.empty()) return "a file that it names has other contents";
   const std::size_t shown = std::min(found.size(), kDifferencesShown);

@@ -74,7 +74,8 @@ std::string Progress::line() const {
 
 std::string Progress::summary() const {
   const double passed = seconds();
-  std::string text = fmt::format("{} pictures in {}", counts_.done, human_duration(passed));
+  std::string text = fmt::format("{} picture{} in {}", counts_.done, counts_.done == 1 ? "" : "s",
+                                 human_duration(passed));
   if (counts_.done > 0 && passed > 0) {
     text += fmt::format(", {}", human_rate(static_cast<double>(counts_.done) / passed));
   }

@@ -114,6 +114,18 @@ TEST_F(OutputFolderTest, OtherContentsOfTheSamePromptFileAreRefused) {
             std::string::npos);
 }
 
+TEST_F(OutputFolderTest, LongValuesAreComparedWholeAndShownShort) {
+  OutputOptions before = options();
+  before.job = R"({"prompts": [")" + std::string(200, 'x') + R"( cat"]})";
+  OutputFolder::open(out(), before);
+  OutputOptions after = before;
+  after.job = R"({"prompts": [")" + std::string(200, 'x') + R"( dog"]})";
+  after.fingerprint = "f1";
+  const std::string message = error_of([&] { OutputFolder::open(out(), after); }).what();
+  EXPECT_NE(message.find("prompts.0 was \"xxxx"), std::string::npos) << message;
+  EXPECT_LT(message.size(), 400u);
+}
+
 TEST_F(OutputFolderTest, OnlyTheFirstDifferencesAreShown) {
   OutputOptions before = options();
   before.job = R"({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1})";
