@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/config/hash.h"
+#include "src/config/read_sections.h"
 
 namespace trireme {
 namespace {
@@ -34,7 +35,6 @@ const char* word(T value, const std::array<const char*, n>& words) {
 
 constexpr std::array<const char*, 4> kDtypes = {"auto", "float32", "bfloat16", "float16"};
 constexpr std::array<const char*, 4> kQuantize = {"none", "int8", "nf4", "fp8"};
-constexpr std::array<const char*, 3> kStages = {"encode", "denoise", "decode"};
 constexpr std::array<const char*, 3> kDevices = {"auto", "cuda", "cpu"};
 constexpr std::array<const char*, 5> kFormats = {"png", "jpeg", "webp", "latents", "embeds"};
 constexpr std::array<const char*, 2> kContainers = {"folder", "webdataset"};
@@ -85,7 +85,7 @@ Json stages_json(const Job& job) {
   Json out = Json::array();
   for (auto stage = static_cast<size_t>(job.first_stage);
        stage <= static_cast<size_t>(job.last_stage); ++stage) {
-    out.push_back(kStages.at(stage));
+    out.push_back(stage_name(static_cast<JobStage>(stage)));
   }
   return out;
 }
@@ -107,7 +107,8 @@ Json writing_json(const OutputChoice& output) {
 Json output_json(const OutputChoice& output) {
   Json out;
   out["path"] = output.path.resolved;
-  out.update(writing_json(output));
+  Json writing = writing_json(output);
+  for (const auto& [key, value] : writing.items()) out[key] = value;
   out["on_error"] = word(output.on_error, kOnError);
   out["max_failed"] = budget_json(output.max_failed);
   return out;
@@ -154,7 +155,8 @@ Json to_json(const PromptRow& row, const Sampling& job) {
   if (!row.prompt_2.empty()) out["prompt_2"] = row.prompt_2;
   if (!row.prompt_3.empty()) out["prompt_3"] = row.prompt_3;
   Json base = to_json(job);
-  for (const auto& [key, value] : to_json(row.sampling).items()) {
+  Json all = to_json(row.sampling);
+  for (const auto& [key, value] : all.items()) {
     bool own = key == "seed" ? row.own_seed : value != base[key];
     // An empty list or text of the row's own stands against the job's.
     if (own && value.is_null()) out[key] = base[key].is_array() ? Json::array() : Json("");

@@ -12,14 +12,12 @@
 namespace trireme {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr size_t kDeepest = 100;  // lists in lists; no row needs more than two
 
 // Builds nodes from the events of nlohmann's parser, which alone shows doubled keys.
-class Builder : public Json::json_sax_t {
+class JsonBuilder : public nlohmann::json::json_sax_t {
  public:
-  explicit Builder(ParsedJson& out) : out_(out) {}
+  explicit JsonBuilder(ParsedJson& out) : out_(out) {}
 
   bool null() override { return add(Node::Kind::kNull, "", false); }
   bool boolean(bool value) override {
@@ -49,7 +47,7 @@ class Builder : public Json::json_sax_t {
     return true;
   }
 
-  bool parse_error(size_t position, const std::string&, const Json::exception&) override {
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
     int column = static_cast<int>(position > 0 ? position - 1 : 0);
     out_.problems.push_back({"", "not JSON -> one JSON object a line", Mark{0, column}});
     return false;
@@ -96,7 +94,7 @@ class Builder : public Json::json_sax_t {
   std::vector<std::string> keys_;
 };
 
-Json scalar(const Node& node, const std::string& place, std::vector<Problem>& problems) {
+nlohmann::json scalar(const Node& node, const std::string& place, std::vector<Problem>& problems) {
   const std::string& text = node.text;
   if (node.quoted) return text;
   if (text == "true" || text == "True" || text == "TRUE") return true;
@@ -117,8 +115,8 @@ Json scalar(const Node& node, const std::string& place, std::vector<Problem>& pr
 
 ParsedJson parse_json(std::string_view text) {
   ParsedJson out;
-  Builder builder(out);
-  bool good = Json::sax_parse(text.begin(), text.end(), &builder);
+  JsonBuilder builder(out);
+  bool good = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   if (!good && out.problems.empty()) out.problems.push_back({"", "not JSON -> a JSON object", {}});
   return out;
 }
@@ -128,12 +126,12 @@ nlohmann::json to_json(const Node& node, const std::string& place, std::vector<P
     case Node::Kind::kScalar:
       return scalar(node, place, problems);
     case Node::Kind::kList: {
-      Json list = Json::array();
+      nlohmann::json list = nlohmann::json::array();
       for (const Node& item : node.items) list.push_back(to_json(item, place, problems));
       return list;
     }
     case Node::Kind::kMap: {
-      Json map = Json::object();
+      nlohmann::json map = nlohmann::json::object();
       for (const Node& item : node.items) {
         map[item.key] = to_json(item, join_place(place, item.key), problems);
       }

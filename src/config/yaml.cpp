@@ -26,9 +26,9 @@ struct SecondDocument {
 
 // Builds the tree from the parser's events, which show anchors, aliases and tags that yaml-cpp's
 // own nodes have already resolved.
-class Builder : public YAML::EventHandler {
+class YamlBuilder : public YAML::EventHandler {
  public:
-  explicit Builder(std::vector<Problem>& problems) : problems_(problems) {}
+  explicit YamlBuilder(std::vector<Problem>& problems) : problems_(problems) {}
 
   Node take_root() { return std::move(root_); }
 
@@ -190,7 +190,7 @@ ParsedYaml parse_yaml(std::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    Builder builder(out.problems);
+    YamlBuilder builder(out.problems);
     while (parser.HandleNextDocument(builder)) {
     }
     out.root = builder.take_root();

@@ -14,8 +14,8 @@ Refusal refuse(const std::string& text) {
   return error_of([&] { parse_job(text, "job.yaml"); });
 }
 
-const std::string kHead = "version: 1\nmodel: {path: org/name}\n";
-const std::string kGood = kHead + "prompts: [a cat]\n";  // three lines
+const std::string kStart = "version: 1\nmodel: {path: org/name}\n";
+const std::string kGood = kStart + "prompts: [a cat]\n";  // three lines
 
 struct Exact {
   std::string job;
@@ -53,7 +53,7 @@ const std::vector<Exact> kExact = {
      "prompts=null)\n"
      "dataset: {path: p.txt}\n"
      "         ^"},
-    {kHead,
+    {kStart,
      "job.yaml:1:1: [prompts] not given -> prompts or a dataset -> write prompts: [a photo of a "
      "cat]\n"
      "version: 1\n"
@@ -62,7 +62,7 @@ const std::vector<Exact> kExact = {
      "job.yaml:5:1: [yaml] device -> each key once -> it is doubled; the first is on line 4\n"
      "device: cuda\n"
      "^"},
-    {kHead + "prompts:\n  - a sign: hello\n",
+    {kStart + "prompts:\n  - a sign: hello\n",
      "job.yaml:4:5: [prompts.0] a map -> a prompt -> a text that holds ': ' needs quotes\n"
      "  - a sign: hello\n"
      "    ^"},
@@ -231,22 +231,22 @@ const std::vector<Bad> kRowsAndModels = {
     {"version: 1\nprompts: [a]\nmodel: {path: x, components: {vae: {quantize: int4}}}",
      "[model.components.vae.quantize] int4 -> one of int8, nf4, fp8 -> did you mean int8?"},
     {"version: '1'\nprompts: [a]\nmodel: {path: x}", "[version] \"1\" -> 1, the version"},
-    {kHead + "prompts: a cat", "[prompts] a cat -> a list of at least one prompt"},
-    {kHead + "prompts: []", "[prompts] an empty list -> a list of at least one prompt"},
-    {kHead + "prompts: [null]", "[prompts.0] null -> a prompt or a map with one"},
-    {kHead + "prompts: [[a]]", "[prompts.0] a list -> a prompt or a map with one"},
-    {kHead + "prompts: [{seed: 1}]", "[prompts.0] no prompt -> each row has a prompt"},
-    {kHead + "prompts: [a, {promt: x}]", "[prompts.1.promt] unknown key -> did you mean prompt?"},
-    {kHead + "prompts: [{prompt: x, num_images_per_prompt: 2}]",
+    {kStart + "prompts: a cat", "[prompts] a cat -> a list of at least one prompt"},
+    {kStart + "prompts: []", "[prompts] an empty list -> a list of at least one prompt"},
+    {kStart + "prompts: [null]", "[prompts.0] null -> a prompt or a map with one"},
+    {kStart + "prompts: [[a]]", "[prompts.0] a list -> a prompt or a map with one"},
+    {kStart + "prompts: [{seed: 1}]", "[prompts.0] no prompt -> each row has a prompt"},
+    {kStart + "prompts: [a, {promt: x}]", "[prompts.1.promt] unknown key -> did you mean prompt?"},
+    {kStart + "prompts: [{prompt: x, num_images_per_prompt: 2}]",
      "[prompts.0.num_images_per_prompt] 2 -> the same for all rows -> write it under sampling"},
-    {kHead + "prompts: [{prompt: x, num_inference_steps: 3}]\nsampling: {sigmas: [1.0]}",
+    {kStart + "prompts: [{prompt: x, num_inference_steps: 3}]\nsampling: {sigmas: [1.0]}",
      "[prompts.0.num_inference_steps] 3 -> 1, as there are 1 sigmas"},
-    {kHead + "dataset: p.txt",
+    {kStart + "dataset: p.txt",
      "[dataset] p.txt -> keys with values, such as {path: prompts.jsonl}"},
-    {kHead + "dataset: {rows: 0-9}", "[dataset.path] not given -> needed"},
-    {kHead + "dataset: {path: p.tsv}", "[dataset.path] p.tsv -> a file that ends in .txt"},
-    {kHead + "dataset: {path: p.txt, rows: 9-0}", "[dataset.rows] 9-0 -> row numbers from zero"},
-    {kHead + "dataset: {path: p.txt, rows: all}", "[dataset.rows] all -> row numbers from zero"},
+    {kStart + "dataset: {rows: 0-9}", "[dataset.path] not given -> needed"},
+    {kStart + "dataset: {path: p.tsv}", "[dataset.path] p.tsv -> a file that ends in .txt"},
+    {kStart + "dataset: {path: p.txt, rows: 9-0}", "[dataset.rows] 9-0 -> row numbers from zero"},
+    {kStart + "dataset: {path: p.txt, rows: all}", "[dataset.rows] all -> row numbers from zero"},
 };
 
 TEST(BadJob, RowsAndModels) {
@@ -279,7 +279,7 @@ TEST(BadJob, AllMistakesAtOnceInTheOrderOfTheFile) {
 }
 
 TEST(BadJob, MistakesInheritedByRowsAreToldOnce) {
-  std::string text = refuse(kHead +
+  std::string text = refuse(kStart +
                             "prompts: [{prompt: a}, {prompt: b}]\n"
                             "sampling: {sigmas: [1.0], num_inference_steps: 5}\n")
                          .text;
@@ -295,7 +295,7 @@ TEST(BadJob, DeepNestingIsNoCrash) {
 }
 
 TEST(BadJob, IsRefusedInMilliseconds) {
-  std::string job = kHead + "prompts:\n";
+  std::string job = kStart + "prompts:\n";
   for (int i = 0; i < 1000; ++i) job += "  - {prompt: a photo of a cat, sed: 7}\n";
   auto start = std::chrono::steady_clock::now();
   Refusal refusal = refuse(job);

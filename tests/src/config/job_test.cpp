@@ -11,16 +11,16 @@
 namespace trireme {
 namespace {
 
-Job parse(const std::string& text) {
+Job parse_text(const std::string& text) {
   return parse_job(text, "/jobs/job.yaml");
 }
 
 // The first lines of every job below.
-const std::string kHead = "version: 1\nmodel: {path: org/name}\n";
-const std::string kSmallest = kHead + "prompts: [a photo of a cat]\n";
+const std::string kFirstLines = "version: 1\nmodel: {path: org/name}\n";
+const std::string kSmallest = kFirstLines + "prompts: [a photo of a cat]\n";
 
 TEST(Job, SmallestJobTakesDefaults) {
-  Job job = parse(kSmallest);
+  Job job = parse_text(kSmallest);
   ASSERT_EQ(job.prompts.size(), 1u);
   EXPECT_EQ(job.prompts[0].prompt, "a photo of a cat");
   EXPECT_EQ(job.sampling, Sampling{});
@@ -37,7 +37,7 @@ TEST(Job, SmallestJobTakesDefaults) {
 }
 
 TEST(Job, EverySamplingKey) {
-  Sampling s = parse(kSmallest + R"(
+  Sampling s = parse_text(kSmallest + R"(
 sampling:
   height: 1024
   width: 768
@@ -80,21 +80,23 @@ sampling:
 }
 
 TEST(Job, NullMeansNotWritten) {
-  Job job = parse(kSmallest + "sampling: {clip_skip: null, sigmas: ~, seed: null}\ninput: null\n");
+  Job job =
+      parse_text(kSmallest + "sampling: {clip_skip: null, sigmas: ~, seed: null}\ninput: null\n");
   EXPECT_EQ(job.sampling, Sampling{});
   EXPECT_FALSE(job.input.has_value());
 }
 
 TEST(Job, SigmasSetTheNumberOfSteps) {
-  EXPECT_EQ(parse(kSmallest + "sampling: {sigmas: [1.0, 0.6, 0.3]}\n").sampling.sigmas.size(), 3u);
+  EXPECT_EQ(parse_text(kSmallest + "sampling: {sigmas: [1.0, 0.6, 0.3]}\n").sampling.sigmas.size(),
+            3u);
   // The same number beside them is no other number.
-  EXPECT_EQ(parse(kSmallest + "sampling: {timesteps: [999, 500], num_inference_steps: 2}\n")
+  EXPECT_EQ(parse_text(kSmallest + "sampling: {timesteps: [999, 500], num_inference_steps: 2}\n")
                 .sampling.timesteps,
             (std::vector<int64_t>{999, 500}));
 }
 
 TEST(Job, RowsOverrideSampling) {
-  Job job = parse(kHead + R"(
+  Job job = parse_text(kFirstLines + R"(
 prompts:
   - a cat
   - {prompt: a dog, prompt_2: a hound, negative_prompt: blurry, seed: 7, width: 1024, height: 768}
@@ -117,7 +119,7 @@ sampling: {seed: 100, width: 512, negative_prompt: pale}
 }
 
 TEST(Job, RowsOwnSigmasTakeThePlaceOfTheJobsSteps) {
-  Job job = parse(kHead + R"(
+  Job job = parse_text(kFirstLines + R"(
 prompts: [{prompt: a cat, sigmas: [1.0, 0.5]}]
 sampling: {num_inference_steps: 28}
 )");
@@ -125,7 +127,8 @@ sampling: {num_inference_steps: 28}
 }
 
 TEST(Job, PromptsAreTakenAsTheyStand) {
-  Job job = parse(kHead + "prompts: [1984, true, 'null', \"a: b\", \"\\u00e9\\U0001F600\"]\n");
+  Job job =
+      parse_text(kFirstLines + "prompts: [1984, true, 'null', \"a: b\", \"\\u00e9\\U0001F600\"]\n");
   EXPECT_EQ(job.prompts[0].prompt, "1984");
   EXPECT_EQ(job.prompts[1].prompt, "true");
   EXPECT_EQ(job.prompts[2].prompt, "null");
@@ -134,7 +137,7 @@ TEST(Job, PromptsAreTakenAsTheyStand) {
 }
 
 TEST(Job, Components) {
-  Job job = parse(R"(
+  Job job = parse_text(R"(
 version: 1
 prompts: [a cat]
 model:
@@ -173,11 +176,12 @@ TEST(Job, PathsAreRelativeToTheJobFile) {
 }
 
 TEST(Job, StagesDecideWhatIsWritten) {
-  Job encode = parse(kSmallest + "stages: [encode]\n");
+  Job encode = parse_text(kSmallest + "stages: [encode]\n");
   EXPECT_EQ(encode.last_stage, JobStage::kEncode);
   EXPECT_EQ(encode.output.format, OutputFormat::kEmbeds);
-  EXPECT_EQ(parse(kSmallest + "stages: [encode, denoise]\n").output.format, OutputFormat::kLatents);
-  Job decode = parse(kHead + "stages: [decode]\ninput: latents/\n");
+  EXPECT_EQ(parse_text(kSmallest + "stages: [encode, denoise]\n").output.format,
+            OutputFormat::kLatents);
+  Job decode = parse_text(kFirstLines + "stages: [decode]\ninput: latents/\n");
   EXPECT_EQ(decode.first_stage, JobStage::kDecode);
   EXPECT_EQ(decode.input->resolved, "/jobs/latents/");
   EXPECT_EQ(decode.output.format, OutputFormat::kPng);
@@ -185,7 +189,7 @@ TEST(Job, StagesDecideWhatIsWritten) {
 
 TEST(Job, FailureBudgets) {
   auto budget = [](const std::string& value) {
-    return parse(kSmallest + "output: {max_failed: " + value + "}\n").output.max_failed;
+    return parse_text(kSmallest + "output: {max_failed: " + value + "}\n").output.max_failed;
   };
   EXPECT_TRUE(budget("3").allows(3, 10));
   EXPECT_FALSE(budget("3").allows(4, 1'000'000));
@@ -196,14 +200,15 @@ TEST(Job, FailureBudgets) {
 
 TEST(Job, ByteOrderMarkAndWindowsLineEndsAreFine) {
   std::string text = "\xEF\xBB\xBFversion: 1\r\nmodel: {path: org/name}\r\nprompts:\r\n- a cat\r\n";
-  EXPECT_EQ(parse(text).prompts[0].prompt, "a cat");
+  EXPECT_EQ(parse_text(text).prompts[0].prompt, "a cat");
 }
 
 TEST(Job, JsonIsYaml) {
-  EXPECT_EQ(parse(R"({"version": 1, "model": {"path": "org/name"}, "prompts": ["a \"cat\"\n"]})")
-                .prompts[0]
-                .prompt,
-            "a \"cat\"\n");
+  EXPECT_EQ(
+      parse_text(R"({"version": 1, "model": {"path": "org/name"}, "prompts": ["a \"cat\"\n"]})")
+          .prompts[0]
+          .prompt,
+      "a \"cat\"\n");
 }
 
 TEST(Job, FilesThatCannotBeRead) {
@@ -230,8 +235,8 @@ TEST(Job, FilesThatCannotBeRead) {
 }
 
 TEST(Job, WhatThisVersionCannotDoIsRefusedAtOnce) {
-  EXPECT_EQ(error_of([] { refuse_unsupported(parse(kSmallest)); }).text, "no error");
-  Job job = parse(kHead + R"(
+  EXPECT_EQ(error_of([] { refuse_unsupported(parse_text(kSmallest)); }).text, "no error");
+  Job job = parse_text(kFirstLines + R"(
 stages: [decode]
 input: latents
 layout:

@@ -9,10 +9,10 @@
 namespace trireme {
 namespace {
 
-const std::string kHead = "version: 1\nmodel: {path: org/name}\n";
+const std::string kVersionAndModel = "version: 1\nmodel: {path: org/name}\n";
 
 Job inline_job(const std::string& rest) {
-  return parse_job(kHead + rest, "/jobs/job.yaml");
+  return parse_job(kVersionAndModel + rest, "/jobs/job.yaml");
 }
 
 // A job over a dataset file of this name and text.
@@ -21,7 +21,7 @@ class Dataset : public ::testing::Test {
   Job job(const std::string& name, const std::string& text, const std::string& more = "",
           const std::string& rest = "") {
     folder_.write(name, text);
-    return parse_job(kHead + "dataset: {path: " + name + more + "}\n" + rest,
+    return parse_job(kVersionAndModel + "dataset: {path: " + name + more + "}\n" + rest,
                      (folder_ / "job.yaml").string());
   }
   Prompts prompts(const std::string& name, const std::string& text, const std::string& more = "",
@@ -139,7 +139,8 @@ TEST_F(Dataset, RowsPastTheEnd) {
 }
 
 TEST_F(Dataset, FilesThatAreNotThere) {
-  Job job = parse_job(kHead + "dataset: {path: none.txt}\n", (folder_ / "job.yaml").string());
+  Job job =
+      parse_job(kVersionAndModel + "dataset: {path: none.txt}\n", (folder_ / "job.yaml").string());
   EXPECT_EQ(error_of([&] { Prompts prompts(job); }).exit, Exit::kMissingInput);
 }
 
