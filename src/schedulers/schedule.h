@@ -39,8 +39,8 @@ struct Limit {
 struct StepRule {
   double input_scale = 1;  // the model sees sample * input_scale
   Blend estimate{};        // of sample and prediction; limited by Schedule::limit
-  std::optional<Blend>
-      from_limited{};                 // of sample and the limited estimate; none: keep it as it is
+  // Of sample and limited estimate, what is remembered; none: the limited estimate itself.
+  std::optional<Blend> from_limited{};
   double sample = 1;                  // next sample: weight of the sample (or the anchor)
   double prediction = 0;              // ... of the prediction as it came
   std::array<double, 3> estimates{};  // ... of the newest estimates, newest first

@@ -131,7 +131,8 @@ SchedulerConfig::SchedulerConfig(const nlohmann::json& checkpoint, const nlohman
       fields_(nlohmann::json::object()),
       foreign_(nlohmann::json::object()) {
   const Fields known = scheduler_fields(class_name_);
-  for (const auto& [field, value] : named_fields(checkpoint).items()) {
+  const nlohmann::json named = named_fields(checkpoint);
+  for (const auto& [field, value] : named.items()) {
     if (field.starts_with('_')) continue;
     (contains(known, field) ? fields_ : foreign_)[field] = value;
     if (!contains(known, field)) unused_.push_back(field);
