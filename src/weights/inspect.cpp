@@ -53,7 +53,8 @@ std::vector<fs::path> files_of(const Component& component) {
 }
 
 ComponentFacts facts_of(const Component& component, const fs::path& folder) {
-  ComponentFacts facts{.class_name = component.class_name()};
+  ComponentFacts facts;
+  facts.class_name = component.class_name();
   if (component.has_weights()) count_weights(component, facts);
   for (const auto& file : files_of(component)) facts.files.push_back(shown(file, folder));
   return facts;
