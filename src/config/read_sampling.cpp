@@ -28,6 +28,7 @@ std::string read_scheduler(Fields& in, std::string fallback) {
     return fallback;
   }
   nlohmann::json fields = to_json(*node, place, in.problems());
+  fields["class"] = name->text;
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
