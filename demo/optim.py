@@ -73,7 +73,7 @@ class Optimizers:
             (matrices if inside and ".norm1" not in name else rest).append(parameter)
         self._all = [
             Muon(matrices),
-            torch.optim.AdamW(rest, lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.01),
+            torch.optim.AdamW(rest, lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
         ]
         self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self._all]
 

@@ -57,7 +57,7 @@ class Family:
 
 
 FAMILIES = {
-    "sd3": Family(16, False, 128, make_sd3_transformer, Sd3Loss, [77, 256], 2900),
+    "sd3": Family(16, False, 128, make_sd3_transformer, Sd3Loss, [77, 256], 2000),
     "pixart": Family(4, True, 256, make_pixart_transformer, PixArtLoss, [], 2700),
 }
 
@@ -99,7 +99,13 @@ def build(name: str, out: Path, checkpoints: Path | None, scale: float) -> None:
     pipe.scheduler.save_pretrained(folder / "scheduler")
     write_model_index(pipe, folder)
 
-    latents = draw_latents(vae, scale, _seeded(3), f"{name} latents")
+    kept = checkpoints / f"{name}-latents.pt" if checkpoints else None
+    if kept and kept.exists():
+        latents = torch.load(kept, weights_only=True)
+    else:
+        latents = draw_latents(vae, scale, _seeded(3), f"{name} latents")
+        if kept:
+            torch.save(latents, kept)
     generator = _seeded(4)
     transformer = train_transformer(
         family.transformer(),
