@@ -24,11 +24,29 @@ struct SecondDocument {
   Mark mark;
 };
 
+// Whether the quoted scalar at `start` ends before the text does, which the parser lets pass where
+// a line ends first. Block scalars need no end.
+bool quote_closes(std::string_view text, size_t start) {
+  char quote = start < text.size() ? text[start] : ' ';
+  if (quote != '"' && quote != '\'') return true;
+  for (size_t at = start + 1; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      bool doubled = quote == '\'' && text.substr(at + 1, 1) == "'";
+      if (!doubled) return true;
+      ++at;
+    }
+  }
+  return false;
+}
+
 // Builds the tree from the parser's events, which show anchors, aliases and tags that yaml-cpp's
 // own nodes have already resolved.
 class YamlBuilder : public YAML::EventHandler {
  public:
-  explicit YamlBuilder(std::vector<Problem>& problems) : problems_(problems) {}
+  YamlBuilder(std::string_view text, std::vector<Problem>& problems)
+      : text_(text), problems_(problems) {}
 
   Node take_root() { return std::move(root_); }
 
@@ -50,6 +68,8 @@ class YamlBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     Node node = start(mark, tag, anchor, Node::Kind::kScalar);
     node.quoted = tag == "!";
+    bool open = node.quoted && !quote_closes(text_, static_cast<size_t>(mark.pos));
+    if (open) refuse(mark, "a quote that is not closed -> a closing quote");
     node.text = value;
     add(std::move(node));
   }
@@ -135,6 +155,7 @@ class YamlBuilder : public YAML::EventHandler {
     add(std::move(node));
   }
 
+  std::string_view text_;
   std::vector<Problem>& problems_;
   Node root_;
   std::vector<Open> open_;
@@ -190,7 +211,7 @@ ParsedYaml parse_yaml(std::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    YamlBuilder builder(out.problems);
+    YamlBuilder builder(text, out.problems);
     while (parser.HandleNextDocument(builder)) {
     }
     out.root = builder.take_root();

@@ -202,7 +202,8 @@ const std::vector<Bad> kCorpus = {
     {"device: cpu: 3",
      "[yaml] illegal map value -> valid YAML -> a text that holds ': ' needs quotes"},
     {"device: [cpu", "-> valid YAML -> the indentation, a bracket or a quote near here"},
-    {"device: \"cpu", "-> valid YAML ->"},
+    {"device: \"cpu", "[yaml] a quote that is not closed -> a closing quote"},
+    {"device: 'it''s", "[yaml] a quote that is not closed -> a closing quote"},
     {"device: @cpu", "-> valid YAML -> a text that begins with such a character needs quotes"},
     {"# \x04", "[yaml] control character 0x04, at byte"},
     {"# \xed\xa0\x80", "[yaml] byte 0xed is not UTF-8, at byte"},  // a lone surrogate

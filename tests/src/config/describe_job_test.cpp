@@ -12,7 +12,7 @@ namespace {
 
 const std::string kFull = R"(version: 1
 model:
-  path: checkpoints/sd3
+  path: ./checkpoints/sd3
   variant: fp16
   dtype: float16
   components:
@@ -112,7 +112,7 @@ TEST(DescribeJob, EveryTextSurvives) {
 TEST(DescribeJob, PicturesCarryPathsAsWritten) {
   Job job = parse(kFull);
   Sample sample = Prompts(job).sample(0);
-  EXPECT_EQ(sample_to_json(job, sample)["model"]["path"], "checkpoints/sd3");
+  EXPECT_EQ(sample_to_json(job, sample)["model"]["path"], "./checkpoints/sd3");
   EXPECT_EQ(to_json(job)["model"]["path"], "/jobs/checkpoints/sd3");
 }
 

@@ -1,6 +1,7 @@
 // A good job file becomes a Job, and what it does not say has the documented default.
 #include "src/config/job.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -248,7 +249,7 @@ output: {format: webp, container: webdataset}
   EXPECT_EQ(refusal.exit, Exit::kBadJob);
   for (const char* place : {"stages", "input", "layout.vae.patch", "layout.offload",
                             "output.format", "output.container"}) {
-    EXPECT_NE(refusal.text.find("[" + std::string(place) + "] this version supports"),
+    EXPECT_NE(refusal.text.find(fmt::format("[{}] this version supports", place)),
               std::string::npos)
         << place << "\n"
         << refusal.text;

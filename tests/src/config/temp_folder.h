@@ -14,7 +14,7 @@ class TempFolder {
  public:
   TempFolder() {
     std::string pattern = ::testing::TempDir() + "/trireme-config-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
+    path_ = std::filesystem::canonical(::mkdtemp(pattern.data()));
   }
   ~TempFolder() {
     std::error_code ignored;
