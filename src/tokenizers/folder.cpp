@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -47,7 +48,7 @@ json read_json(const fs::path& file) {
 
 // A token is written as its text or as an object.
 std::optional<AddedToken> to_token(const json& value) {
-  if (value.is_string()) return AddedToken{.content = value, .special = true};
+  if (value.is_string()) return AddedToken{.content = value, .special = true, .plain = true};
   if (!value.is_object() || !value.contains("content")) return std::nullopt;
   const bool special = value.value("special", false);
   return AddedToken{.content = value.at("content"),
@@ -86,6 +87,13 @@ void add_token(TokenSettings& settings, int64_t id, const json& value, const fs:
   settings.added[id] = *token;
 }
 
+bool is_named(const json& config, const std::string& content) {
+  return std::any_of(kNamedTokens.begin(), kNamedTokens.end(), [&](const char* name) {
+    const auto token = config.contains(name) ? to_token(config.at(name)) : std::nullopt;
+    return token && token->content == content;
+  });
+}
+
 void read_added_tokens(const fs::path& folder, const json& tokenizer, json& config,
                        TokenSettings& settings) {
   if (config.contains("added_tokens_decoder")) {
@@ -98,9 +106,7 @@ void read_added_tokens(const fs::path& folder, const json& tokenizer, json& conf
   const json legacy = read_json(folder / "added_tokens.json");
   if (legacy.is_object())
     for (const auto& [content, id] : legacy.items()) {
-      const bool special = std::any_of(kNamedTokens.begin(), kNamedTokens.end(), [&](auto name) {
-        return config.contains(name) && to_token(config.at(name)).value_or(AddedToken{}).content == content;
-      });
+      const bool special = is_named(config, content);
       settings.added[id] = {.content = content, .normalized = !special, .special = special};
     }
   if (tokenizer.is_object() && tokenizer.contains("added_tokens"))
@@ -121,7 +127,7 @@ void read_named_tokens(const json& config, TokenizerKind kind, TokenSettings& se
     std::optional<AddedToken> token;
     if (config.contains(name)) token = to_token(config.at(name));
     if (!token && defaults.contains(name))
-      token = AddedToken{.content = defaults.at(name), .special = true};
+      token = AddedToken{.content = defaults.at(name), .special = true, .plain = true};
     if (!token) continue;
     for (const auto& [id, added] : settings.added)
       if (added.content == token->content) token = added;
@@ -228,7 +234,8 @@ UnigramFiles read_unigram(const json& tokenizer, const fs::path& folder) {
 std::vector<AddedToken> sentinels(int64_t count) {
   std::vector<AddedToken> tokens;
   for (int64_t i = count - 1; i >= 0; --i)
-    tokens.push_back({.content = fmt::format("<extra_id_{}>", i), .special = true});
+    tokens.push_back(
+        {.content = fmt::format("<extra_id_{}>", i), .special = true, .plain = true});
   return tokens;
 }
 
@@ -331,11 +338,19 @@ RegisteredTokens register_tokens(const TokenSettings& settings, int64_t vocabula
     result.ids.push_back(id);
   };
   for (const auto& [id, token] : settings.added) add(token);
-  for (const auto& [name, token] : settings.named)
-    if (result.id(token.content) < 0) add(token);
+  const std::vector<AddedToken> listed = result.tokens;
+  // One content may come twice, with properties and as plain text: transformers then lets the
+  // later one win.
+  const auto add_new = [&](const AddedToken& token) {
+    const bool is_listed = std::any_of(listed.begin(), listed.end(), [&](const auto& other) {
+      return other.content == token.content;
+    });
+    const auto& all = result.tokens;
+    if (!is_listed && std::find(all.begin(), all.end(), token) == all.end()) add(token);
+  };
+  for (const auto& [name, token] : settings.named) add_new(token);
   const auto& extra = settings.extra ? settings.extra : settings.additional;
-  for (const auto& token : extra.value_or(std::vector<AddedToken>{}))
-    if (result.id(token.content) < 0) add(token);
+  for (const auto& token : extra.value_or(std::vector<AddedToken>{})) add_new(token);
   return result;
 }
 

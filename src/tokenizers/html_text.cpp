@@ -147,7 +147,7 @@ class HtmlText::Parser {
       data(slice(at_, mark));
       at_ = mark;
       if (at_ == markup_.length()) break;
-      if (!(markup_[at_] == u'<' ? tag(last) : reference())) break;
+      if (!(markup_[at_] == u'<' ? tag(last) : reference(last))) break;
     }
     if (last && !raw_) {
       data(slice(at_, markup_.length()));
@@ -245,7 +245,7 @@ class HtmlText::Parser {
     return end_of(cdata_end_);
   }
 
-  bool reference() {
+  bool reference(bool last) {
     if (starts_with(at_, u"&#")) return number_reference();
     if (match_at(entity_, at_)) {
       const UnicodeString name = group(entity_, 1);
@@ -256,6 +256,7 @@ class HtmlText::Parser {
     }
     const char16_t next = at_ + 1 < markup_.length() ? markup_[at_ + 1] : 0;
     const bool may_go_on = (next | 0x20) >= u'a' && (next | 0x20) <= u'z';
+    if (last && may_go_on && at_ + 2 == markup_.length()) ++at_;  // html.parser loses this "&"
     if (may_go_on || next == 0) return false;
     data(u"&");
     ++at_;
@@ -279,7 +280,9 @@ class HtmlText::Parser {
   }
 
   // A reference's match takes the character after its name; that one stays unless it is `;`.
-  void skip_reference(int32_t end) { at_ = markup_[end - 1] == u';' ? end : end - 1; }
+  void skip_reference(int32_t end) {
+    at_ = markup_[end - 1] == u';' ? end : markup_.moveIndex32(end, -1);
+  }
 
   const HtmlText& html_;
   const UnicodeString& markup_;
