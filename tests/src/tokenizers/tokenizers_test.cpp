@@ -93,8 +93,9 @@ TEST(Clip, LiteralSpecialTokensBecomeTheirIds) {
 
 TEST(Clip, NormalisesAndSplitsAsThePatternSays) {
   EXPECT_EQ(clip_normalize(Nfc(), "  A\t\n B\u00a0E\u0301\u0130 "), " a b \u00e9i\u0307 ");
-  EXPECT_EQ(clip_words("it's 42 c++, \u00e9t\u00e9!"),
-            (std::vector<std::string_view>{"it", "'s", "4", "2", "c", "++,", "\u00e9t\u00e9", "!"}));
+  EXPECT_EQ(
+      clip_words("it's 42 c++, \u00e9t\u00e9!"),
+      (std::vector<std::string_view>{"it", "'s", "4", "2", "c", "++,", "\u00e9t\u00e9", "!"}));
 }
 
 TEST(T5, AppendsTheEndAndPadsWithZero) {
@@ -149,7 +150,8 @@ TEST(Messages, PromptsThatAreNoUtf8NameByteAndOffset) {
   const auto tokenizer = load_tokenizer("demo/sd3/tokenizer");
   expect_error(Exit::kBadData, {"[prompt]", "byte 0xe9 at offset 3", "UTF-8"},
                [&] { tokenizer->ids("caf\xe9 au lait"); });
-  for (const char* bad : {"\xff", "a\x80", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"})
+  for (const char* bad :
+       {"\xff", "a\x80", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"})
     expect_error(Exit::kBadData, {"UTF-8"}, [&] { require_utf8(bad, "rows.jsonl:7"); });
   expect_error(Exit::kBadData, {"[rows.jsonl:7]"}, [&] { require_utf8("\xff", "rows.jsonl:7"); });
   expect_error(Exit::kBadData, {"UTF-8"}, [&] { lower_strip("\xff"); });
@@ -176,8 +178,8 @@ TEST(Time, GrowsWithTheLengthOfAPrompt) {
 
 TEST(Time, OfCleaningGrowsWithTheLengthOfACaption) {
   const CaptionCleaner clean;
-  for (const std::string part : {"a", "a red star ", "a.", "a-", " ", "1", "1.", "<a ", "<", "&amp;",
-                                 "a.coma", "\u65e5", "\"", "x@", "/"}) {
+  for (const std::string part : {"a", "a red star ", "a.", "a-", " ", "1", "1.", "<a ", "<",
+                                 "&amp;", "a.coma", "\u65e5", "\"", "x@", "/"}) {
     const std::string text = repeat(part, 1'000'000);
     EXPECT_LT(seconds([&] { clean(text); }), 30) << part;
   }
