@@ -90,9 +90,8 @@ void AddedTokens::split(const Patterns& patterns, std::string_view text,
 
 void AddedTokens::cut(std::string_view text, const std::function<void(int64_t)>& on_token,
                       const std::function<void(std::string_view)>& on_text) const {
-  split(as_written_, text, on_token, [&](std::string_view piece) {
-    split(normalized_, normalize_(piece), on_token, on_text);
-  });
+  split(as_written_, text, on_token,
+        [&](std::string_view piece) { split(normalized_, normalize_(piece), on_token, on_text); });
 }
 
 }  // namespace trireme

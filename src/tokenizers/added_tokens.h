@@ -19,6 +19,7 @@ struct AddedToken {
   bool rstrip = false;       // ... and after it
   bool normalized = false;   // matches the normalised text
   bool special = false;
+  bool plain = false;  // the folder gives just its text, no properties
 
   bool operator==(const AddedToken&) const = default;
 };

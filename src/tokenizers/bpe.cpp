@@ -24,7 +24,9 @@ std::array<std::string, 256> byte_symbols() {
   return symbols;
 }
 
-uint64_t pair_key(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
+uint64_t pair_key(uint32_t left, uint32_t right) {
+  return uint64_t{left} << 32 | right;
+}
 
 struct Symbol {
   uint32_t id;  // kNone: swallowed by the symbol to its left
@@ -85,8 +87,7 @@ void Bpe::append_ids(std::string_view word, std::vector<int64_t>& ids) const {
     const auto merge = merges_.find(pair_key(symbol.id, symbols[symbol.next].id));
     if (merge != merges_.end()) add(Candidate{merge->second.rank, at, merge->second.id});
   };
-  for (uint32_t i = 0; i < size; ++i)
-    candidate(i, [&](const Candidate& c) { start.push_back(c); });
+  for (uint32_t i = 0; i < size; ++i) candidate(i, [&](const Candidate& c) { start.push_back(c); });
   std::priority_queue<Candidate> queue(std::less<Candidate>(), std::move(start));
 
   while (!queue.empty()) {

@@ -11,10 +11,18 @@ namespace trireme {
 namespace {
 
 // A unit of the double array.
-bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
-uint32_t value(uint32_t unit) { return unit & 0x7FFFFFFF; }
-uint32_t label(uint32_t unit) { return unit & 0x800000FF; }
-uint32_t offset(uint32_t unit) { return unit >> 10 << ((unit & 1U << 9) >> 6); }
+bool has_leaf(uint32_t unit) {
+  return (unit >> 8 & 1) != 0;
+}
+uint32_t value(uint32_t unit) {
+  return unit & 0x7FFFFFFF;
+}
+uint32_t label(uint32_t unit) {
+  return unit & 0x800000FF;
+}
+uint32_t offset(uint32_t unit) {
+  return unit >> 10 << ((unit & 1U << 9) >> 6);
+}
 
 uint32_t little_endian(std::string_view bytes) {
   uint32_t number = 0;

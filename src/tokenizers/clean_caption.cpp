@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "src/tokenizers/fix_text.h"
+#include "src/tokenizers/html_references.h"
 #include "src/tokenizers/html_text.h"
 #include "src/tokenizers/python_text.h"
 #include "src/tokenizers/unicode.h"
@@ -77,8 +78,7 @@ std::vector<Step> steps_after_repair() {
 // the same run of host characters either, so each run is tried from its first word boundary only.
 struct UrlPattern {
   PythonRegex scheme;
-  PythonRegex host{
-      R"([a-zA-Z0-9.\-]+[.](?:com|co|ru|net|org|edu|gov|it)[\w/-]*\b/?(?!@))"};
+  PythonRegex host{R"([a-zA-Z0-9.\-]+[.](?:com|co|ru|net|org|edu|gov|it)[\w/-]*\b/?(?!@))"};
 
   explicit UrlPattern(std::string_view start)
       : scheme(std::string(R"(\b)").append(start).append(R"((?:/{1,3}|[a-zA-Z0-9%]))")) {}
@@ -118,7 +118,8 @@ UnicodeString UrlPattern::remove(const UnicodeString& text) const {
   const auto schemes = scheme.matcher(text);
   const auto hosts = host.matcher(text);
   const auto find_scheme = [&](int32_t from) {
-    return schemes->find(from, status) ? Span{schemes->start(status), schemes->end(status)} : kNoSpan;
+    return schemes->find(from, status) ? Span{schemes->start(status), schemes->end(status)}
+                                       : kNoSpan;
   };
   UnicodeString result;
   int32_t done = 0;
@@ -140,7 +141,9 @@ struct CaptionCleaner::Patterns {
   PythonRegex person{"<person>"};
   UrlPattern http{"https?:"};
   UrlPattern www{"www:"};
-  HtmlText html;
+  HtmlReferences references;
+  HtmlText html{references};
+  TextFixer fix_text{references};
   std::vector<Step> before = steps_before_repair();
   PythonRegex joint{"[-_]"};
   std::vector<Step> after = steps_after_repair();
@@ -151,8 +154,8 @@ struct CaptionCleaner::Patterns {
     text = html.text(www.remove(http.remove(text)));
     text = run(before, std::move(text));
     if (joint.count(text) > 3) text = joint.sub(" ", text);  // this-is-my-cute-cat
-    text = fix_text(html, text);
-    text = html.unescape(html.unescape(text));
+    text = fix_text(text);
+    text = references.unescape(references.unescape(text));
     return python_strip(run(after, std::move(text)));
   }
 };

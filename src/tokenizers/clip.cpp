@@ -5,7 +5,7 @@
 namespace trireme {
 namespace {
 
-constexpr std::array<std::string_view, 7> kContractions = {"'s",  "'t", "'re", "'ve",
+constexpr std::array<std::string_view, 7> kContractions = {"'s", "'t",  "'re", "'ve",
                                                            "'m", "'ll", "'d"};
 // The pattern has these whole, then ByteLevel's own pattern breaks them at the brackets. So they
 // matter only for where the next word starts.

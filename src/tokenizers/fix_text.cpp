@@ -12,9 +12,9 @@ namespace {
 using icu::UnicodeString;
 
 constexpr std::array<std::pair<char16_t, std::u16string_view>, 22> kLigatures = {{
-    {u'Ĳ', u"IJ"}, {u'ĳ', u"ij"}, {u'ŉ', u"ʼn"}, {u'Ǆ', u"DŽ"}, {u'ǅ', u"Dž"}, {u'ǆ', u"dž"},
-    {u'Ǉ', u"LJ"}, {u'ǈ', u"Lj"}, {u'ǉ', u"lj"}, {u'Ǌ', u"NJ"}, {u'ǋ', u"Nj"}, {u'ǌ', u"nj"},
-    {u'Ǳ', u"DZ"}, {u'ǲ', u"Dz"}, {u'ǳ', u"dz"}, {u'ﬀ', u"ff"}, {u'ﬁ', u"fi"}, {u'ﬂ', u"fl"},
+    {u'Ĳ', u"IJ"},  {u'ĳ', u"ij"},  {u'ŉ', u"ʼn"}, {u'Ǆ', u"DŽ"}, {u'ǅ', u"Dž"}, {u'ǆ', u"dž"},
+    {u'Ǉ', u"LJ"},  {u'ǈ', u"Lj"},  {u'ǉ', u"lj"}, {u'Ǌ', u"NJ"}, {u'ǋ', u"Nj"}, {u'ǌ', u"nj"},
+    {u'Ǳ', u"DZ"},  {u'ǲ', u"Dz"},  {u'ǳ', u"dz"}, {u'ﬀ', u"ff"}, {u'ﬁ', u"fi"}, {u'ﬂ', u"fl"},
     {u'ﬃ', u"ffi"}, {u'ﬄ', u"ffl"}, {u'ﬅ', u"ſt"}, {u'ﬆ', u"st"},
 }};
 
@@ -47,8 +47,10 @@ template <typename Fix>
 UnicodeString fix_each(const UnicodeString& text, Fix fix) {
   UnicodeString result;
   for (int32_t i = 0; i < text.length(); ++i) {
-    if (text[i] < 0x80 || U16_IS_SURROGATE(text[i])) result.append(text[i]);
-    else result.append(fix(text[i]));
+    if (text[i] < 0x80 || U16_IS_SURROGATE(text[i]))
+      result.append(text[i]);
+    else
+      result.append(fix(text[i]));
   }
   return result;
 }
@@ -67,26 +69,24 @@ UnicodeString remove_controls(const UnicodeString& text) {
   return result;
 }
 
-UnicodeString fix_once(const HtmlText& html, bool unescape, const UnicodeString& text) {
+}  // namespace
+
+UnicodeString TextFixer::fix_once(bool unescape, const UnicodeString& text) const {
   UErrorCode status = U_ZERO_ERROR;
   const auto& nfkc = *icu::Normalizer2::getNFKCInstance(status);
   const auto& nfc = *icu::Normalizer2::getNFCInstance(status);
-  static const PythonRegex terminal_escape("\x1b\\[((?:\\d|;)*)([a-zA-Z])");
-  UnicodeString fixed = unescape ? html.unescape_whole(text) : text;
-  fixed = fix_each(fixed, [](char16_t c) {
-    return UnicodeString(static_cast<UChar32>(windows_1252(c)));
-  });
+  UnicodeString fixed = unescape ? references_.unescape_whole(text) : text;
+  fixed = fix_each(fixed,
+                   [](char16_t c) { return UnicodeString(static_cast<UChar32>(windows_1252(c))); });
   fixed = fix_each(fixed, fix_ligature);
   fixed = fix_each(fixed, [&](char16_t c) { return fix_width(c, nfkc); });
   fixed = fix_each(fixed, fix_quote);
   fixed = fix_line_breaks(std::move(fixed));
-  fixed = remove_controls(terminal_escape.sub("", fixed));
+  fixed = remove_controls(terminal_escape_.sub("", fixed));
   return nfc.normalize(fixed, status);
 }
 
-}  // namespace
-
-UnicodeString fix_text(const HtmlText& html, const UnicodeString& text) {
+UnicodeString TextFixer::operator()(const UnicodeString& text) const {
   UnicodeString result;
   bool unescape = true;
   for (int32_t at = 0; at < text.length();) {  // line by line, as ftfy does
@@ -96,7 +96,7 @@ UnicodeString fix_text(const HtmlText& html, const UnicodeString& text) {
     unescape = unescape && line.indexOf(u'<') < 0;  // mark-up: leave its references alone
     for (UnicodeString before; before != line;) {
       before = line;
-      line = fix_once(html, unescape, line);
+      line = fix_once(unescape, line);
     }
     result += line;
     at = end;

@@ -3,25 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <vector>
-
-#include "src/tokenizers/html_entities.h"
 
 namespace trireme {
 namespace {
 
 using icu::UnicodeString;
 
-constexpr std::array<char16_t, 32> kWindows1252 = {
-    0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6,  0x2030, 0x160,
-    0x2039, 0x152,  0x8D,   0x17D,  0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-    0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178};
-
 constexpr std::array<std::string_view, 28> kVoidElements = {
-    "area",    "base",    "basefont", "bgsound", "br",     "col",  "command",
-    "embed",   "frame",   "hr",       "image",   "img",    "input", "isindex",
-    "keygen",  "link",    "menuitem", "meta",    "nextid", "param", "source",
-    "spacer",  "track",   "wbr",      "",        "",       "",      ""};
+    "area",   "base",  "basefont", "bgsound", "br",     "col",   "command",
+    "embed",  "frame", "hr",       "image",   "img",    "input", "isindex",
+    "keygen", "link",  "menuitem", "meta",    "nextid", "param", "source",
+    "spacer", "track", "wbr",      "",        "",       "",      ""};
 
 // Elements whose text is no part of a page's text.
 constexpr std::array<std::string_view, 5> kSilent = {"rp", "rt", "script", "style", "template"};
@@ -31,24 +25,7 @@ bool contains(const Names& names, const std::string& name) {
   return !name.empty() && std::find(names.begin(), names.end(), name) != names.end();
 }
 
-constexpr int64_t kTooLarge = 0x110000;
-
-// The number of "65", "x41"; kTooLarge if it is no code point.
-int64_t parse_number(const UnicodeString& digits) {
-  const bool hex = digits.length() > 0 && (digits[0] | 0x20) == 'x';
-  int64_t number = 0;
-  for (int32_t i = hex ? 1 : 0; i < digits.length(); ++i)
-    number = std::min(number * (hex ? 16 : 10) + u_digit(digits[i], 16), kTooLarge);
-  return number;
-}
-
-bool is_surrogate(int64_t code) { return code >= 0xD800 && code <= 0xDFFF; }
-
 }  // namespace
-
-char32_t windows_1252(char32_t code) {
-  return code >= 0x80 && code <= 0x9F ? kWindows1252[code - 0x80] : code;
-}
 
 // Follows html.parser as BeautifulSoup drives it: one pass that stops where the text might go on,
 // then a second from there that takes the rest as it is.
@@ -122,8 +99,10 @@ class HtmlText::Parser {
   // An end tag in the text; one that follows a void element was already implied.
   void end_element(const std::string& name) {
     const auto implied = std::find(implied_.begin(), implied_.end(), name);
-    if (implied != implied_.end()) implied_.erase(implied);
-    else close_element(name);
+    if (implied != implied_.end())
+      implied_.erase(implied);
+    else
+      close_element(name);
   }
 
   // The next `<` or `&`; inside a script or style its end tag. kIncomplete: there is none.
@@ -134,7 +113,8 @@ class HtmlText::Parser {
       if (amp < 0 || less < 0) return std::max(amp, less);
       return std::min(amp, less);
     }
-    for (int32_t at = markup_.indexOf(u"</", 2, at_); at >= 0; at = markup_.indexOf(u"</", 2, at + 1))
+    for (int32_t at = markup_.indexOf(u"</", 2, at_); at >= 0;
+         at = markup_.indexOf(u"</", 2, at + 1))
       if (match_at(end_, at) && to_utf8(group(end_, 1)) == *raw_) return at;
     return kIncomplete;
   }
@@ -147,7 +127,7 @@ class HtmlText::Parser {
       data(slice(at_, mark));
       at_ = mark;
       if (at_ == markup_.length()) break;
-      if (!(markup_[at_] == u'<' ? tag(last) : reference())) break;
+      if (!(markup_[at_] == u'<' ? tag(last) : reference(last))) break;
     }
     if (last && !raw_) {
       data(slice(at_, markup_.length()));
@@ -245,17 +225,18 @@ class HtmlText::Parser {
     return end_of(cdata_end_);
   }
 
-  bool reference() {
+  bool reference(bool last) {
     if (starts_with(at_, u"&#")) return number_reference();
     if (match_at(entity_, at_)) {
       const UnicodeString name = group(entity_, 1);
-      const Entity* entity = html_.find(name);
-      data(entity ? entity->text : u"&" + name);
+      const UnicodeString* known = html_.references_.find(name);
+      data(known ? *known : u"&" + name);
       skip_reference(end_of(entity_));
       return true;
     }
     const char16_t next = at_ + 1 < markup_.length() ? markup_[at_ + 1] : 0;
     const bool may_go_on = (next | 0x20) >= u'a' && (next | 0x20) <= u'z';
+    if (last && may_go_on && at_ + 2 == markup_.length()) ++at_;  // html.parser loses this "&"
     if (may_go_on || next == 0) return false;
     data(u"&");
     ++at_;
@@ -270,16 +251,15 @@ class HtmlText::Parser {
       }
       return false;
     }
-    const int64_t code = parse_number(group(number_, 1));
-    const bool unknown = code == 0 || code >= kTooLarge || is_surrogate(code);
-    data(UnicodeString(unknown ? UChar32{0xFFFD}
-                               : static_cast<UChar32>(windows_1252(static_cast<char32_t>(code)))));
+    data(html_character(group(number_, 1)));
     skip_reference(end_of(number_));
     return true;
   }
 
   // A reference's match takes the character after its name; that one stays unless it is `;`.
-  void skip_reference(int32_t end) { at_ = markup_[end - 1] == u';' ? end : end - 1; }
+  void skip_reference(int32_t end) {
+    at_ = markup_[end - 1] == u';' ? end : markup_.moveIndex32(end, -1);
+  }
 
   const HtmlText& html_;
   const UnicodeString& markup_;
@@ -292,87 +272,9 @@ class HtmlText::Parser {
   UnicodeString text_;
 };
 
-HtmlText::HtmlText() {
-  std::string_view rest = kHtmlEntities;
-  while (!rest.empty()) {
-    const auto row = rest.substr(0, rest.find(' '));
-    rest.remove_prefix(std::min(row.size() + 1, rest.size()));
-    const size_t equals = row.find('=');
-    const bool bare = row[equals - 1] == '*';
-    Entity entity{{}, bare};
-    for (size_t at = equals + 1; at < row.size(); at = row.find('+', at) + 1) {
-      entity.text.append(static_cast<UChar32>(std::stol(std::string(row.substr(at)), nullptr, 16)));
-      if (row.find('+', at) == std::string_view::npos) break;
-    }
-    entities_.emplace(row.substr(0, equals - (bare ? 1 : 0)), std::move(entity));
-  }
-}
-
-const HtmlText::Entity* HtmlText::find(const UnicodeString& name) const {
-  const auto found = entities_.find(to_utf8(name));
-  return found == entities_.end() ? nullptr : &found->second;
-}
-
 UnicodeString HtmlText::text(const UnicodeString& markup) const {
   if (markup.indexOf(u'<') < 0 && markup.indexOf(u'&') < 0) return markup;
   return Parser(*this, markup).run();
-}
-
-UnicodeString HtmlText::replace_numeric(const UnicodeString& digits) const {
-  const int64_t code = parse_number(digits);
-  if (code == 0 || code >= kTooLarge || is_surrogate(code)) return UnicodeString(UChar32{0xFFFD});
-  if (code >= 0x80 && code <= 0x9F)
-    return UnicodeString(static_cast<UChar32>(windows_1252(static_cast<char32_t>(code))));
-  const bool control = code < 0x20 && code != '\t' && code != '\n' && code != '\f' && code != '\r';
-  const bool none = (code & 0xFFFE) == 0xFFFE || (code >= 0xFDD0 && code <= 0xFDEF);
-  if (control || none || code == 0x7F) return {};
-  return UnicodeString(static_cast<UChar32>(code));
-}
-
-UnicodeString HtmlText::replace_reference(const UnicodeString& name) const {
-  const bool closed = name.endsWith(u";", 1);
-  const UnicodeString bare(name, 0, name.length() - (closed ? 1 : 0));
-  if (bare[0] == u'#') return replace_numeric(UnicodeString(bare, 1));
-  if (const Entity* entity = find(bare); entity && (closed || entity->bare)) return entity->text;
-  for (int32_t length = name.length() - 1; length > 1; --length) {
-    const Entity* entity = find(UnicodeString(name, 0, length));
-    if (entity && entity->bare) return entity->text + UnicodeString(name, length);
-  }
-  return u"&" + name;
-}
-
-namespace {
-
-// re.sub with a function.
-template <typename Replace>
-UnicodeString sub(const PythonRegex& pattern, const UnicodeString& text, Replace replace) {
-  if (text.indexOf(u'&') < 0) return text;
-  UErrorCode status = U_ZERO_ERROR;
-  UnicodeString result;
-  int32_t done = 0;
-  const auto matcher = pattern.matcher(text);
-  while (matcher->find()) {
-    result.append(text, done, matcher->start(status) - done).append(replace(matcher->group(status)));
-    done = matcher->end(status);
-  }
-  return result.append(text, done, text.length() - done);
-}
-
-}  // namespace
-
-UnicodeString HtmlText::unescape(const UnicodeString& text) const {
-  return sub(reference_, text,
-             [&](const UnicodeString& found) { return replace_reference(UnicodeString(found, 1)); });
-}
-
-UnicodeString HtmlText::unescape_whole(const UnicodeString& text) const {
-  return sub(whole_, text, [&](const UnicodeString& found) {
-    const UnicodeString name(found, 1, found.length() - 2);
-    if (const Entity* entity = find(name)) return entity->text;
-    if (name[0] != u'#') return found;
-    const UnicodeString unescaped = unescape(found);
-    return unescaped.indexOf(u';') >= 0 ? found : unescaped;
-  });
 }
 
 }  // namespace trireme

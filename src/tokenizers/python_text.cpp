@@ -24,14 +24,22 @@ std::string translate(std::string_view pattern) {
       continue;
     }
     const char escape = pattern[++i];
-    if (escape == 's') icu += fmt::format("[{}]", kSpaces);
-    else if (escape == 'S') icu += fmt::format("[^{}]", kSpaces);
-    else if (escape == 'w') icu += word;
-    else if (escape == 'W') icu += fmt::format("[^{}]", kWords);
-    else if (escape == 'd') icu += R"(\p{Nd})";
-    else if (escape == 'D') icu += R"(\P{Nd})";
-    else if (escape == 'b') icu += fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", word);
-    else icu += {'\\', escape};
+    if (escape == 's')
+      icu += fmt::format("[{}]", kSpaces);
+    else if (escape == 'S')
+      icu += fmt::format("[^{}]", kSpaces);
+    else if (escape == 'w')
+      icu += word;
+    else if (escape == 'W')
+      icu += fmt::format("[^{}]", kWords);
+    else if (escape == 'd')
+      icu += R"(\p{Nd})";
+    else if (escape == 'D')
+      icu += R"(\P{Nd})";
+    else if (escape == 'b')
+      icu += fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", word);
+    else
+      icu += {'\\', escape};
   }
   return icu;
 }
@@ -48,8 +56,8 @@ void check(UErrorCode status, std::string_view what) {
 PythonRegex::PythonRegex(std::string_view pattern) {
   UErrorCode status = U_ZERO_ERROR;
   UParseError where;
-  pattern_.reset(icu::RegexPattern::compile(from_utf8(translate(pattern)),
-                                            UREGEX_UNIX_LINES, where, status));
+  pattern_.reset(
+      icu::RegexPattern::compile(from_utf8(translate(pattern)), UREGEX_UNIX_LINES, where, status));
   check(status, pattern);
 }
 

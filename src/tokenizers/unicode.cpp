@@ -31,21 +31,21 @@ constexpr std::array kLaterLetters = {
     Range{0x13460, 0x143FA}, Range{0x16100, 0x1611D}, Range{0x16D40, 0x16D6C},
     Range{0x18CFF, 0x18CFF}, Range{0x1E5D0, 0x1E5ED}, Range{0x1E5F0, 0x1E5F0},
     Range{0x2EBF0, 0x2EE5D}};
-constexpr std::array kLaterNumbers = {
-    Range{0x10D40, 0x10D49}, Range{0x116D0, 0x116E3}, Range{0x11BF0, 0x11BF9},
-    Range{0x16130, 0x16139}, Range{0x16D70, 0x16D79}, Range{0x1CCF0, 0x1CCF9},
-    Range{0x1E5F1, 0x1E5FA}};
+constexpr std::array kLaterNumbers = {Range{0x10D40, 0x10D49}, Range{0x116D0, 0x116E3},
+                                      Range{0x11BF0, 0x11BF9}, Range{0x16130, 0x16139},
+                                      Range{0x16D70, 0x16D79}, Range{0x1CCF0, 0x1CCF9},
+                                      Range{0x1E5F1, 0x1E5FA}};
 
 struct LowerRange {
   char32_t first, last;
   int32_t offset;
 };
 constexpr std::array kLaterLower = {
-    LowerRange{0x1C89, 0x1C89, 1},       LowerRange{0xA7CB, 0xA7CB, 0x264 - 0xA7CB},
-    LowerRange{0xA7CC, 0xA7CC, 1},       LowerRange{0xA7CE, 0xA7CE, 1},
-    LowerRange{0xA7D2, 0xA7D2, 1},       LowerRange{0xA7D4, 0xA7D4, 1},
-    LowerRange{0xA7DA, 0xA7DA, 1},       LowerRange{0xA7DC, 0xA7DC, 0x19B - 0xA7DC},
-    LowerRange{0x10D50, 0x10D65, 0x20},  LowerRange{0x16EA0, 0x16EB8, 0x1B}};
+    LowerRange{0x1C89, 0x1C89, 1},      LowerRange{0xA7CB, 0xA7CB, 0x264 - 0xA7CB},
+    LowerRange{0xA7CC, 0xA7CC, 1},      LowerRange{0xA7CE, 0xA7CE, 1},
+    LowerRange{0xA7D2, 0xA7D2, 1},      LowerRange{0xA7D4, 0xA7D4, 1},
+    LowerRange{0xA7DA, 0xA7DA, 1},      LowerRange{0xA7DC, 0xA7DC, 0x19B - 0xA7DC},
+    LowerRange{0x10D50, 0x10D65, 0x20}, LowerRange{0x16EA0, 0x16EB8, 0x1B}};
 
 template <typename Ranges>
 auto find_range(const Ranges& ranges, char32_t code) {
@@ -64,7 +64,8 @@ void require_utf8(std::string_view text, std::string_view place) {
   for (size_t at = 0; at < text.size();) {
     utf8proc_int32_t code = 0;
     const auto bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at;
-    const auto length = utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size() - at), &code);
+    const auto length =
+        utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size() - at), &code);
     if (length <= 0)
       throw Error(Exit::kBadData,
                   fmt::format("[{}] byte 0x{:02x} at offset {} -> text is UTF-8 -> the file is in "

@@ -37,8 +37,8 @@ Unigram::Unigram(const std::vector<std::pair<std::string, double>>& pieces, int6
     lowest = std::min(lowest, score);
     uint64_t node = 0;
     for (const char c : piece) {
-      const auto [child, added] = children_.try_emplace(
-          node << 8 | static_cast<unsigned char>(c), static_cast<uint32_t>(piece_at_.size()));
+      const auto [child, added] = children_.try_emplace(node << 8 | static_cast<unsigned char>(c),
+                                                        static_cast<uint32_t>(piece_at_.size()));
       if (added) piece_at_.push_back(-1);
       node = child->second;
     }

@@ -1,5 +1,5 @@
-// The tests' door to prompt clean-up: `clean_prompt clean_caption|lower_strip` reads one JSON string a
-// line and writes one.
+// The tests' door to prompt clean-up: `clean_prompt clean_caption|lower_strip` reads one JSON
+// string a line and writes one.
 #include <fmt/format.h>
 
 #include <iostream>

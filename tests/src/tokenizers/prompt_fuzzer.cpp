@@ -1,5 +1,5 @@
-// Any bytes as a prompt: refused as no UTF-8, or tokenised and cleaned without a crash, a leak or an
-// id outside the vocabulary. Also any bytes as the files of a tokenizer: loaded or refused.
+// Any bytes as a prompt: refused as no UTF-8, or tokenised and cleaned without a crash, a leak or
+// an id outside the vocabulary. Also any bytes as the files of a tokenizer: loaded or refused.
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -32,9 +32,12 @@ std::string clip_vocabulary() {
     const bool visible = (byte >= 33 && byte <= 126) || (byte >= 161 && byte != 173);
     const int code = visible ? byte : spare++;
     std::string symbol;
-    if (code == '"' || code == '\\') symbol = std::string("\\") + static_cast<char>(code);
-    else if (code < 128) symbol = static_cast<char>(code);
-    else symbol = {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 63))};
+    if (code == '"' || code == '\\')
+      symbol = std::string("\\") + static_cast<char>(code);
+    else if (code < 128)
+      symbol = static_cast<char>(code);
+    else
+      symbol = {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 63))};
     add(symbol);
     add(symbol + "</w>");
   }
