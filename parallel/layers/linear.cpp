@@ -11,22 +11,18 @@ Split channels(int64_t width, int64_t unit, const Group& group) {
 }  // namespace
 
 Linear::Linear(const Weights& weights, LinearShape shape)
-    : weight_(weights.read("weight", {shape.out, shape.in})),
-      bias_(weights.read_if(shape.bias, "bias", {shape.out})) {}
+    : map_(weights.read("weight", {shape.out, shape.in}),
+           weights.read_if(shape.bias, "bias", {shape.out})) {}
 
-at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_);
-}
+at::Tensor Linear::operator()(const at::Tensor& x) const { return map_(x); }
 
 ColumnLinear::ColumnLinear(const Weights& weights, const Group& group, LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
-  weight_ = weights.read("weight", {shape.out, shape.in}, 0, part);
-  if (shape.bias) bias_ = weights.read("bias", {shape.out}, 0, part);
+  map_ = LinearMap(weights.read("weight", {shape.out, shape.in}, 0, part),
+                   shape.bias ? weights.read("bias", {shape.out}, 0, part) : at::Tensor());
 }
 
-at::Tensor ColumnLinear::operator()(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_);
-}
+at::Tensor ColumnLinear::operator()(const at::Tensor& x) const { return map_(x); }
 
 GatheredLinear::GatheredLinear(const Weights& weights, const Group& group, LinearShape shape)
     : column_(weights, group, shape),
@@ -41,33 +37,36 @@ template <size_t N>
 FusedColumnLinear<N>::FusedColumnLinear(const std::array<Weights, N>& parts, const Group& group,
                                         LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
-  weight_ = read_stacked(parts, "weight", {shape.out, shape.in}, 0, part);
-  if (shape.bias) bias_ = read_stacked(parts, "bias", {shape.out}, 0, part);
+  map_ = LinearMap(read_stacked(parts, "weight", {shape.out, shape.in}, 0, part),
+                   shape.bias ? read_stacked(parts, "bias", {shape.out}, 0, part) : at::Tensor());
 }
 
 template <size_t N>
 std::array<at::Tensor, N> FusedColumnLinear<N>::operator()(const at::Tensor& x) const {
-  const auto pieces = at::linear(x, weight_, bias_).chunk(N, -1);
+  const auto pieces = map_(x).chunk(N, -1);
   std::array<at::Tensor, N> parts;
   std::copy(pieces.begin(), pieces.end(), parts.begin());
   return parts;
 }
 
 RowLinear::RowLinear(const Weights& weights, const Group& group, LinearShape shape)
-    : bias_(weights.read_if(shape.bias, "bias", {shape.out})), group_(group) {
+    : group_(group) {
   const auto part = channels(shape.in, shape.unit, group)[group.rank()];
-  weight_ = weights.read("weight", {shape.out, shape.in}, 1, part);
+  map_ = LinearMap(weights.read("weight", {shape.out, shape.in}, 1, part),
+                   weights.read_if(shape.bias, "bias", {shape.out}));
 }
 
 at::Tensor RowLinear::operator()(const at::Tensor& x) const {
-  if (group_.alone()) return at::linear(x, weight_, bias_);
-  auto y = group_.all_reduce(at::linear(x, weight_));
-  return bias_.defined() ? y.add_(bias_) : y;
+  return group_.alone() ? map_(x) : summed(map_.product(x));
 }
 
 at::Tensor RowLinear::in_float32(const at::Tensor& x) const {
-  auto y = group_.all_reduce(at::linear(x.to(at::kFloat), weight_.to(at::kFloat)));
-  return bias_.defined() ? y.add_(bias_) : y;
+  return summed(map_.product_in_float32(x));
+}
+
+at::Tensor RowLinear::summed(at::Tensor part) const {
+  auto y = group_.all_reduce(std::move(part));
+  return map_.bias().defined() ? y.add_(map_.bias()) : y;
 }
 
 template class FusedColumnLinear<2>;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "parallel/group.h"
+#include "parallel/layers/linear_map.h"
 #include "parallel/split.h"
 #include "parallel/tensor_source.h"
 
@@ -30,8 +31,7 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x) const;  // [..., in] -> [..., out]
 
  private:
-  at::Tensor weight_;  // [out, in]
-  at::Tensor bias_;    // [out]
+  LinearMap map_;
 };
 
 // Holds a part of the outputs: x whole -> y cut.
@@ -41,8 +41,7 @@ class ColumnLinear {
   at::Tensor operator()(const at::Tensor& x) const;  // [..., in] -> [..., out of this rank]
 
  private:
-  at::Tensor weight_;  // [out of this rank, in]
-  at::Tensor bias_;    // [out of this rank]
+  LinearMap map_;  // to the outputs of this rank
 };
 
 // Column, then gathered: x whole -> y whole. For small outputs of large weights (modulations).
@@ -68,8 +67,7 @@ class FusedColumnLinear {
   std::array<at::Tensor, N> operator()(const at::Tensor& x) const;
 
  private:
-  at::Tensor weight_;  // [N x out of this rank, in]
-  at::Tensor bias_;    // [N x out of this rank]
+  LinearMap map_;  // to N x the outputs of this rank
 };
 
 // Holds a part of the inputs: x cut -> y whole; sums over the group, then adds the bias once.
@@ -81,8 +79,9 @@ class RowLinear {
   at::Tensor in_float32(const at::Tensor& x) const;
 
  private:
-  at::Tensor weight_;  // [out, in of this rank]
-  at::Tensor bias_;    // [out]
+  at::Tensor summed(at::Tensor part) const;
+
+  LinearMap map_;  // from the inputs of this rank
   Group group_;
 };
 

@@ -3,8 +3,8 @@
 namespace trireme {
 
 PatchEmbed::PatchEmbed(const Weights& weights, int64_t channels, int64_t width, int64_t patch)
-    : weight_(weights.read("weight", {width, channels, patch, patch}).flatten(1)),
-      bias_(weights.read("bias", {width})),
+    : map_(weights.read("weight", {width, channels, patch, patch}).flatten(1),
+           weights.read("bias", {width})),
       patch_(patch) {}
 
 at::Tensor PatchEmbed::operator()(const at::Tensor& latents) const {
@@ -13,7 +13,7 @@ at::Tensor PatchEmbed::operator()(const at::Tensor& latents) const {
   const auto patches = latents.reshape({batch, channels, rows, patch_, columns, patch_})
                            .permute({0, 2, 4, 1, 3, 5})
                            .reshape({batch, rows * columns, channels * patch_ * patch_});
-  return at::linear(patches, weight_, bias_);
+  return map_(patches);
 }
 
 at::Tensor unpatchify(const at::Tensor& tokens, int64_t rows, int64_t columns, int64_t patch) {

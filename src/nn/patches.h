@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "parallel/layers/linear_map.h"
 #include "parallel/tensor_source.h"
 
 namespace trireme {
@@ -15,8 +16,7 @@ class PatchEmbed {
   at::Tensor operator()(const at::Tensor& latents) const;
 
  private:
-  at::Tensor weight_;  // [width, channels x patch x patch]
-  at::Tensor bias_;    // [width]
+  LinearMap map_;  // channels x patch x patch to width
   int64_t patch_;
 };
 

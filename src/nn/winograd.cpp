@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kOut = 2;                // outputs of a tile, along a side
 constexpr int64_t kFewChannels = 32;       // below, a direct convolution is faster
+constexpr int64_t kChunk = 64;             // channels summed before they join the others
 constexpr int64_t kStripFloats = 4 << 20;  // of tiles and products: they stay in the cache
 
 // One dimension of y_i = sum_j g_j x_(i+j), two outputs from four inputs.
@@ -118,6 +119,20 @@ void synthesise_channel(const float* products, int64_t product_stride, const Til
   }
 }
 
+// products [n, out, tiles] = filters [n, out, in] x held [n, in, tiles]. Sums of short sums round
+// less than one long sum, about as little as a direct convolution.
+void multiply(at::Tensor& products, const at::Tensor& filters, const at::Tensor& held) {
+  const auto in = filters.size(2);
+  for (int64_t first = 0; first < in; first += kChunk) {
+    const auto channels = std::min(kChunk, in - first);
+    const auto a = filters.narrow(2, first, channels), b = held.narrow(1, first, channels);
+    if (first == 0)
+      at::bmm_out(products, a, b);
+    else
+      products.baddbmm_(a, b);
+  }
+}
+
 template <class F>
 void convolve_image(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias,
                     const at::Tensor& y) {
@@ -131,7 +146,8 @@ void convolve_image(const at::Tensor& x, const at::Tensor& filters, const at::Te
   for (int64_t first = 0; first < t.rows; first += strip_rows) {
     const Strip strip{first, std::min(strip_rows, t.rows - first)};
     const auto tiles = strip.rows * t.columns;
-    const at::Tensor held = buffer.narrow(0, 0, kProducts * in * tiles).view({kProducts, in, tiles});
+    const at::Tensor held =
+        buffer.narrow(0, 0, kProducts * in * tiles).view({kProducts, in, tiles});
     at::Tensor products =
         buffer.narrow(0, held.numel(), kProducts * out * tiles).view({kProducts, out, tiles});
     at::parallel_for(0, in, 1, [&](int64_t begin, int64_t end) {
@@ -139,7 +155,7 @@ void convolve_image(const at::Tensor& x, const at::Tensor& filters, const at::Te
         analyse_channel<F>(x.const_data_ptr<float>() + c * t.height * t.width, t, strip,
                            held.mutable_data_ptr<float>() + c * tiles, in * tiles);
     });
-    at::bmm_out(products, filters, held);
+    multiply(products, filters, held);
     at::parallel_for(0, out, 1, [&](int64_t begin, int64_t end) {
       for (auto c = begin; c < end; ++c)
         synthesise_channel<F>(products.const_data_ptr<float>() + c * tiles, out * tiles, t, strip,

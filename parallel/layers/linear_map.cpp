@@ -1,0 +1,67 @@
+#include "parallel/layers/linear_map.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+namespace trireme {
+namespace {
+
+// Packing needs the weight twice for a moment; larger ones are left as they are.
+constexpr int64_t kLargestPackedBytes = 48 << 20;
+
+bool packs(const at::Tensor& weight) {
+  return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.numel() > 0 &&
+         weight.numel() * weight.element_size() <= kLargestPackedBytes &&
+         at::globalContext().userEnabledMkldnn();
+}
+
+at::Tensor pack(const at::Tensor& weight) {
+  using Reorder = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
+  static const auto reorder = c10::Dispatcher::singleton()
+                                  .findSchemaOrThrow("mkldnn::_reorder_linear_weight", "")
+                                  .typed<Reorder>();
+  return reorder.call(weight, std::nullopt);
+}
+
+at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias) {
+  using List = c10::List<std::optional<at::Scalar>>;
+  using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                            c10::string_view, List,
+                            std::optional<c10::string_view>);
+  static const auto linear = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("mkldnn::_linear_pointwise", "")
+                                 .typed<Linear>();
+  const auto given = bias.defined() ? std::optional(bias) : std::nullopt;
+  return linear.call(x, packed, given, "none", List{}, "");
+}
+
+}  // namespace
+
+LinearMap::LinearMap(at::Tensor weight, at::Tensor bias) : bias_(std::move(bias)) {
+  if (packs(weight)) {
+    packed_ = pack(weight);
+  } else {
+    weight_ = std::move(weight);
+  }
+}
+
+at::Tensor LinearMap::operator()(const at::Tensor& x) const { return apply(x, bias_); }
+
+at::Tensor LinearMap::product(const at::Tensor& x) const { return apply(x, {}); }
+
+at::Tensor LinearMap::product_in_float32(const at::Tensor& x) const {
+  const auto wide = x.to(at::kFloat);
+  return packed_.defined() ? product(wide) : at::linear(wide, weight_.to(at::kFloat));
+}
+
+at::Tensor LinearMap::apply(const at::Tensor& x, const at::Tensor& bias) const {
+  if (!packed_.defined()) return at::linear(x, weight_, bias);
+  // A single row is another product there, whose sums depend on the threads: two are not.
+  if (x.numel() != x.size(-1)) return packed_linear(x, packed_, bias);
+  const auto row = x.reshape({1, x.size(-1)});
+  auto sizes = x.sizes().vec();
+  const auto y = packed_linear(at::cat({row, row}), packed_, bias).narrow(0, 0, 1);
+  sizes.back() = y.size(-1);
+  return y.reshape(sizes);
+}
+
+}  // namespace trireme
