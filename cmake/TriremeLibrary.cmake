@@ -2,13 +2,22 @@
 # LINKS is the whole list of what the folder may include; a back edge does not link.
 
 add_library(trireme_flags INTERFACE)
-target_compile_options(trireme_flags INTERFACE -Wall -Wextra -Wno-unknown-pragmas)
+# -fPIC for programs too: the precompiled header must be made and used with the same flags.
+target_compile_options(trireme_flags INTERFACE -fPIC -Wall -Wextra -Wno-unknown-pragmas)
 target_include_directories(trireme_flags INTERFACE ${CMAKE_SOURCE_DIR})
 
+# All share one precompiled header, so all must be compiled with the same flags.
 function(trireme_precompile target)
-  if(TRIREME_PRECOMPILED_ATEN)
-    target_precompile_headers(${target} PRIVATE <ATen/ATen.h>)
+  if(NOT TRIREME_PRECOMPILED_ATEN)
+    return()
   endif()
+  if(NOT TARGET trireme_pch)
+    file(WRITE ${CMAKE_BINARY_DIR}/precompiled.cpp "")
+    add_library(trireme_pch OBJECT ${CMAKE_BINARY_DIR}/precompiled.cpp)
+    target_link_libraries(trireme_pch PRIVATE trireme_flags aten)
+    target_precompile_headers(trireme_pch PRIVATE <ATen/ATen.h>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM trireme_pch)
 endfunction()
 
 function(trireme_library name)

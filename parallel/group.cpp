@@ -139,6 +139,13 @@ void Group::barrier() const {
   if (transport_) transport_->barrier();
 }
 
+void Group::connect_ring() const {
+  if (!transport_) return;
+  std::vector<std::pair<int, int>> ring;
+  for (int r = 0; r < size(); ++r) ring.emplace_back(r, (r + 1) % size());
+  transport_->connect(ring);
+}
+
 void Group::abort(const std::string& reason, Exit exit) const {
   if (transport_) transport_->abort(reason, exit);
 }

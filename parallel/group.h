@@ -62,6 +62,8 @@ class Group {
   Pending start_send(const at::Tensor& x, int to) const;
   Pending start_receive(const at::Tensor& like, int from) const;
   void barrier() const;
+  // Collective: each rank will send much to the next, the last to the first (a pipeline).
+  void connect_ring() const;
 
   // Ends the other ranks of the world (see Transport); nothing where this group is one rank.
   void abort(const std::string& reason, Exit exit = Exit::kUnavailable) const;

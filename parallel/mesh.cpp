@@ -43,6 +43,7 @@ Mesh Mesh::over(const Group& group, MeshShape shape) {
     if (size > 1) *groups[axis] = group.split(group.rank() - coordinate * inner, coordinate);
     inner *= size;
   }
+  mesh.pipeline.connect_ring();
   return mesh;
 }
 

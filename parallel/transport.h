@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parallel/error.h"
@@ -63,6 +64,9 @@ class Transport {
   virtual std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) = 0;
   virtual std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) = 0;
   virtual void barrier() = 0;
+  // Collective: these (from, to) pairs will send much. A back end whose transfers would queue
+  // behind each other makes a line of its own for each; it changes nothing else.
+  virtual void connect(const std::vector<std::pair<int, int>>&) {}
 
   // Ends every other rank of the world this transport was split from, not only of this group:
   // threads throw Error(exit, reason), processes end with that exit code. With MPI it ends the

@@ -17,6 +17,9 @@ nlohmann::ordered_json to_json(const Job& job);
 // A sampling block by itself, without what is not given.
 nlohmann::ordered_json to_json(const Sampling& sampling);
 
+// A row as in a job file: its prompts, and of sampling what differs from the job's.
+nlohmann::ordered_json to_json(const PromptRow& row, const Sampling& job);
+
 // A layout as in a job file: "auto", "balanced" or a map.
 nlohmann::ordered_json to_json(const LayoutChoice& layout);
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "src/config/dataset.h"
 #include "src/config/job.h"
 
 namespace trireme {
@@ -45,14 +46,13 @@ class Prompts {
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
-  enum class Kind { kInline, kText, kJsonLines, kCsv };
+  PromptRow read(int64_t row) const;
 
-  Kind kind_ = Kind::kInline;
   Sampling sampling_;
   std::vector<PromptRow> inline_;
-  std::string text_;
-  std::vector<int64_t> starts_;       // byte offset of each row of the file, and the end
-  std::vector<std::string> columns_;  // csv
+  std::string text_;  // of the dataset
+  DatasetKind kind_ = DatasetKind::kText;
+  DatasetIndex index_;  // without starts where the rows stand in the job
   int64_t first_ = 0;
   int64_t last_ = -1;
   std::string fingerprint_;

@@ -40,6 +40,8 @@ struct Problem {
 std::string describe(const Source& source, const Problem& problem);
 
 // One error for all problems, in the order of the file. `problems` must not be empty.
+Error all_problems(Exit exit, const Source& source, std::vector<Problem> problems);
+// The same as Exit::kBadJob.
 Error job_error(const Source& source, std::vector<Problem> problems);
 
 }  // namespace trireme

@@ -1,7 +1,5 @@
 #include "src/pipelines/text.h"
 
-#include "src/tokenizers/clean_caption.h"
-
 namespace trireme {
 namespace {
 
@@ -52,7 +50,7 @@ TextEmbeddings Sd3TextEncoders::operator()(const Prompt& prompt) const {
   const auto clips = at::cat({l.hidden, g.hidden}, -1);
   const auto padded = at::constant_pad_nd(clips, {0, width_ - clips.size(-1)});
   const auto t5 = t5_hidden(prompt, padded.options());
-  return {.hidden = at::cat({padded, t5}, 1), .pooled = at::cat({l.pooled, g.pooled}, -1), .mask = {}};
+  return {.hidden = at::cat({padded, t5}, 1), .pooled = at::cat({l.pooled, g.pooled}, -1), .mask = at::Tensor()};
 }
 
 at::Tensor Sd3TextEncoders::t5_hidden(const Prompt& prompt, const at::TensorOptions& options) const {
@@ -66,10 +64,10 @@ PixArtTextEncoders::PixArtTextEncoders(std::shared_ptr<const Tokenizer> tokenize
     : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)), device_(device) {}
 
 TextEmbeddings PixArtTextEncoders::operator()(const Prompt& prompt) const {
-  const auto text = prompt.clean_caption ? clean_caption(prompt.text) : plain_caption(prompt.text);
+  const auto text = prompt.clean_caption ? cleaner_(prompt.text) : lower_strip(prompt.text);
   const auto tokens = tokenizer_->encode(text, prompt.max_sequence_length);
   const auto mask = row(tokens.mask, device_);
-  return {.hidden = encoder_(row(tokens.ids, device_), mask), .pooled = {}, .mask = mask};
+  return {.hidden = encoder_(row(tokens.ids, device_), mask), .pooled = at::Tensor(), .mask = mask};
 }
 
 }  // namespace trireme

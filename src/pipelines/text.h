@@ -13,6 +13,7 @@
 #include "src/encoders/clip.h"
 #include "src/encoders/t5.h"
 #include "src/pipelines/recipe.h"
+#include "src/tokenizers/clean_caption.h"
 #include "src/tokenizers/tokenizer.h"
 #include "src/transformers/denoiser.h"
 
@@ -73,6 +74,7 @@ class PixArtTextEncoders : public TextEncoders {
   TextEmbeddings operator()(const Prompt& prompt) const override;
 
  private:
+  CaptionCleaner cleaner_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   T5Encoder encoder_;
   at::Device device_;

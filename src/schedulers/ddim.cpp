@@ -12,15 +12,13 @@
 namespace trireme {
 namespace {
 
-std::vector<double> spaced_timesteps(const SchedulerConfig& config, int64_t steps) {
+std::vector<double> ddim_timesteps(const SchedulerConfig& config, int64_t steps) {
   const int64_t train = config.integer("num_train_timesteps", 1000);
   const auto spacing =
       config.choice("timestep_spacing", {"linspace", "leading", "trailing"}, "leading");
   if (spacing == "trailing") {
-    auto timesteps = rounded(
-        count_down(static_cast<double>(train), static_cast<double>(train) / static_cast<double>(steps)));
-    for (double& t : timesteps) t -= 1;
-    return timesteps;
+    const auto first = static_cast<double>(train);
+    return trailing_timesteps(first, first / static_cast<double>(steps));
   }
   const bool whole = spacing == "linspace";
   auto timesteps = rounded(
@@ -79,15 +77,16 @@ Limit read_limit(const SchedulerConfig& config) {
 Schedule ddim_schedule(const SchedulerConfig& config, const ScheduleRequest& request) {
   const int64_t train = config.integer("num_train_timesteps", 1000);
   if (request.steps > train) {
-    throw Error(Exit::kBadJob, fmt::format("[sampling.num_inference_steps] {} -> must be at most the "
-                                           "{} timesteps of DDIMScheduler -> a slip?",
-                                           request.steps, train));
+    throw Error(Exit::kBadJob,
+                fmt::format("[sampling.num_inference_steps] {} -> must be at most the "
+                            "{} timesteps of DDIMScheduler -> a slip?",
+                            request.steps, train));
   }
   const auto prediction =
       config.choice("prediction_type", {"epsilon", "sample", "v_prediction"}, "epsilon");
   const NoiseTable table = noise_table(config, false);
   const float last = config.flag("set_alpha_to_one", true) ? 1 : table.alphas_cumprod.front();
-  Schedule schedule{.timesteps = spaced_timesteps(config, request.steps),
+  Schedule schedule{.timesteps = ddim_timesteps(config, request.steps),
                     .history = 1,
                     .limit = read_limit(config)};
   for (double t : schedule.timesteps) {

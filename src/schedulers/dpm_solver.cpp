@@ -25,21 +25,20 @@ struct Options {
 
 Options read_options(const SchedulerConfig& config) {
   // deis, logrho, bh1, bh2: what other classes of diffusers call their nearest relatives here.
-  const auto algorithm =
-      config.choice("algorithm_type",
-                    {"dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++", "deis"},
-                    "dpmsolver++");
+  const auto algorithm = config.choice(
+      "algorithm_type", {"dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++", "deis"},
+      "dpmsolver++");
   const auto type =
       config.choice("solver_type", {"midpoint", "heun", "logrho", "bh1", "bh2"}, "midpoint");
-  Options options{.order = config.integer("solver_order", 2),
-                  .data = algorithm.ends_with("++") || algorithm == "deis",
-                  .sde = algorithm.starts_with("sde"),
-                  .heun = type == "heun",
-                  .flow_sigmas = config.flag("use_flow_sigmas"),
-                  .thresholding = config.flag("thresholding"),
-                  .prediction = config.choice(
-                      "prediction_type",
-                      {"epsilon", "sample", "v_prediction", "flow_prediction"}, "epsilon")};
+  Options options{
+      .order = config.integer("solver_order", 2),
+      .data = algorithm.ends_with("++") || algorithm == "deis",
+      .sde = algorithm.starts_with("sde"),
+      .heun = type == "heun",
+      .flow_sigmas = config.flag("use_flow_sigmas"),
+      .thresholding = config.flag("thresholding"),
+      .prediction = config.choice(
+          "prediction_type", {"epsilon", "sample", "v_prediction", "flow_prediction"}, "epsilon")};
   if (options.order < 1 || options.order > 3) {
     config.refuse("solver_order", "must be 1, 2 or 3", "there is no higher order");
   }
@@ -53,12 +52,12 @@ Options read_options(const SchedulerConfig& config) {
   return options;
 }
 
-void check(const SchedulerConfig& config, const ScheduleRequest& request, const Options& options) {
-  const auto variance =
-      config.choice("variance_type",
-                    {"fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned",
-                     "learned_range"},
-                    "fixed_small");
+void check_dpm(const SchedulerConfig& config, const ScheduleRequest& request,
+               const Options& options) {
+  const auto variance = config.choice("variance_type",
+                                      {"fixed_small", "fixed_small_log", "fixed_large",
+                                       "fixed_large_log", "learned", "learned_range"},
+                                      "fixed_small");
   if (variance.starts_with("learned")) {
     config.refuse("variance_type", "must be null or fixed",
                   "the pipelines here take a learned variance off before the scheduler");
@@ -70,7 +69,8 @@ void check(const SchedulerConfig& config, const ScheduleRequest& request, const 
   }
   config.choice("time_shift_type", {"exponential"}, "exponential");
   if (request.mu && !config.flag("use_dynamic_shifting")) {
-    config.refuse("use_dynamic_shifting", "must be true for a shift mu", "a static schedule meant?");
+    config.refuse("use_dynamic_shifting", "must be true for a shift mu",
+                  "a static schedule meant?");
   }
   if (request.timesteps.empty()) return;
   for (const auto* field : {"use_karras_sigmas", "use_lu_lambdas", "use_exponential_sigmas",
@@ -90,18 +90,15 @@ int64_t kept_timesteps(const SchedulerConfig& config, const NoiseTable& table) {
   return config.integer("num_train_timesteps", 1000) - clipped.item<int64_t>();
 }
 
-std::vector<double> spaced_timesteps(const SchedulerConfig& config, int64_t steps, int64_t kept) {
+std::vector<double> dpm_timesteps(const SchedulerConfig& config, int64_t steps, int64_t kept) {
   const auto spacing =
       config.choice("timestep_spacing", {"linspace", "leading", "trailing"}, "linspace");
   if (spacing == "trailing") {
     const auto train = static_cast<double>(config.integer("num_train_timesteps", 1000));
-    auto timesteps = rounded(
-        count_down(static_cast<double>(kept), train / static_cast<double>(steps)));
-    for (double& t : timesteps) t -= 1;
-    return timesteps;
+    return trailing_timesteps(static_cast<double>(kept), train / static_cast<double>(steps));
   }
-  const auto top = static_cast<double>(
-      spacing == "linspace" ? kept - 1 : kept / (steps + 1) * steps);
+  const auto top =
+      static_cast<double>(spacing == "linspace" ? kept - 1 : kept / (steps + 1) * steps);
   auto timesteps = rounded(linspace(0, top, steps + 1));
   timesteps.erase(timesteps.begin());
   std::reverse(timesteps.begin(), timesteps.end());
@@ -111,15 +108,15 @@ std::vector<double> spaced_timesteps(const SchedulerConfig& config, int64_t step
   return timesteps;
 }
 
-struct Grid {
+struct DpmGrid {
   std::vector<double> timesteps;
   std::vector<double> sigmas;  // without the last
 };
 
-Grid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64_t steps) {
+DpmGrid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64_t steps) {
   const auto logs = logarithms(table.sigmas);
   const bool karras = config.flag("use_karras_sigmas");
-  Grid grid;
+  DpmGrid grid;
   if (config.flag("use_lu_lambdas") && !karras) {
     grid.sigmas = linspace(0, 1, steps);
     const double first = logs.back();
@@ -128,9 +125,9 @@ Grid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64
     grid.sigmas = *respaced_sigmas(config, table.sigmas.back(), table.sigmas.front(), steps);
   }
   grid.timesteps = timesteps_of_sigmas(grid.sigmas, logs);
-  const bool cosine = config.choice("beta_schedule",
-                                    {"linear", "scaled_linear", "squaredcos_cap_v2"},
-                                    "linear") == "squaredcos_cap_v2";
+  const bool cosine =
+      config.choice("beta_schedule", {"linear", "scaled_linear", "squaredcos_cap_v2"}, "linear") ==
+      "squaredcos_cap_v2";
   if ((karras || config.flag("use_lu_lambdas")) && !cosine) {
     grid.timesteps = rounded(grid.timesteps);
   }
@@ -138,11 +135,11 @@ Grid respaced_grid(const SchedulerConfig& config, const NoiseTable& table, int64
   return grid;
 }
 
-Grid flow_grid(const SchedulerConfig& config, const ScheduleRequest& request) {
+DpmGrid flow_grid(const SchedulerConfig& config, const ScheduleRequest& request) {
   const auto train = static_cast<double>(config.integer("num_train_timesteps", 1000));
   const auto mu = dynamic_shift(config, request);
   const double shift = mu ? std::exp(*mu) : config.number("flow_shift", 1);
-  Grid grid;
+  DpmGrid grid;
   for (double alpha : linspace(1, 1 / train, request.steps + 1)) {
     grid.sigmas.push_back(shifted(1 - alpha, shift));
   }
@@ -152,15 +149,15 @@ Grid flow_grid(const SchedulerConfig& config, const ScheduleRequest& request) {
   return grid;
 }
 
-Grid make_grid(const SchedulerConfig& config, const ScheduleRequest& request,
-               const NoiseTable& table) {
+DpmGrid make_grid(const SchedulerConfig& config, const ScheduleRequest& request,
+                  const NoiseTable& table) {
   if (asks_for_respacing(config) || config.flag("use_lu_lambdas")) {
     return respaced_grid(config, table, request.steps);
   }
   if (config.flag("use_flow_sigmas")) return flow_grid(config, request);
-  Grid grid{.timesteps = truncated(request.timesteps)};
+  DpmGrid grid{truncated(request.timesteps), {}};
   if (grid.timesteps.empty()) {
-    grid.timesteps = spaced_timesteps(config, request.steps, kept_timesteps(config, table));
+    grid.timesteps = dpm_timesteps(config, request.steps, kept_timesteps(config, table));
   }
   for (double t : grid.timesteps) grid.sigmas.push_back(interpolate(t, table.sigmas));
   return grid;
@@ -169,9 +166,9 @@ Grid make_grid(const SchedulerConfig& config, const ScheduleRequest& request,
 // The weights of all steps at once, for every order, by diffusers' own float32 operations: for
 // small h their cancellation is large, and would show if it were another one.
 struct Weights {
-  at::Tensor sample, estimate, noise;           // [steps]
-  at::Tensor second_order, third_order;         // of the first difference, in those orders
-  at::Tensor third_order_curve;                 // of the second difference
+  at::Tensor sample, estimate, noise;    // [steps]
+  at::Tensor second_order, third_order;  // of the first difference, in those orders
+  at::Tensor third_order_curve;          // of the second difference
 };
 
 at::Tensor slope_weight(const Options& o, const at::Tensor& scale, const at::Tensor& h) {
@@ -210,7 +207,9 @@ Weights make_weights(const Options& o, const at::Tensor& alpha, const at::Tensor
   return w;
 }
 
-double value_at(const at::Tensor& values, int64_t i) { return values.data_ptr<float>()[i]; }
+double value_at(const at::Tensor& values, int64_t i) {
+  return values.data_ptr<float>()[i];
+}
 
 // Weights of the newest estimates at step i, from those of their divided differences.
 std::array<double, 3> estimate_weights(const Weights& w, const at::Tensor& h, int64_t i,
@@ -281,9 +280,9 @@ std::vector<StepRule> make_rules(const SchedulerConfig& config, const Options& o
 
 Schedule dpm_solver_schedule(const SchedulerConfig& config, const ScheduleRequest& request) {
   const Options options = read_options(config);
-  check(config, request, options);
+  check_dpm(config, request, options);
   const NoiseTable table = noise_table(config, true);
-  const Grid grid = make_grid(config, request, table);
+  const DpmGrid grid = make_grid(config, request, table);
   std::vector<float> sigmas(grid.sigmas.begin(), grid.sigmas.end());
   const bool to_zero = config.choice("final_sigmas_type", {"zero", "sigma_min"}, "zero") == "zero";
   sigmas.push_back(to_zero ? 0 : table.sigmas.front());

@@ -12,24 +12,22 @@
 namespace trireme {
 namespace {
 
-struct Grid {
+struct EulerGrid {
   std::vector<double> timesteps;
   std::vector<float> sigmas;  // with the last
 };
 
-std::vector<double> spaced_timesteps(const SchedulerConfig& config, int64_t steps) {
+std::vector<double> euler_timesteps(const SchedulerConfig& config, int64_t steps) {
   const int64_t train = config.integer("num_train_timesteps", 1000);
   const auto spacing =
       config.choice("timestep_spacing", {"linspace", "leading", "trailing"}, "linspace");
   if (spacing == "trailing") {
-    auto timesteps = rounded(
-        count_down(static_cast<double>(train), static_cast<double>(train) / static_cast<double>(steps)));
-    for (double& t : timesteps) t -= 1;
-    return timesteps;
+    const auto first = static_cast<double>(train);
+    return trailing_timesteps(first, first / static_cast<double>(steps));
   }
   const bool whole = spacing == "linspace";
-  auto timesteps = linspace(0, static_cast<double>(whole ? train - 1 : train / steps * (steps - 1)),
-                            steps);
+  auto timesteps =
+      linspace(0, static_cast<double>(whole ? train - 1 : train / steps * (steps - 1)), steps);
   std::reverse(timesteps.begin(), timesteps.end());
   for (double& t : timesteps) {
     t = static_cast<float>(t);
@@ -46,11 +44,11 @@ std::vector<double> log_spaced(const NoiseTable& table, int64_t steps) {
   return {values, values + sigmas.numel()};
 }
 
-Grid own_grid(const SchedulerConfig& config, const ScheduleRequest& request,
-              const NoiseTable& table) {
+EulerGrid own_grid(const SchedulerConfig& config, const ScheduleRequest& request,
+                   const NoiseTable& table) {
   const bool custom = !request.timesteps.empty();
-  Grid grid;
-  for (double t : custom ? request.timesteps : spaced_timesteps(config, request.steps)) {
+  EulerGrid grid;
+  for (double t : custom ? request.timesteps : euler_timesteps(config, request.steps)) {
     grid.timesteps.push_back(static_cast<float>(t));
   }
   const auto steps = custom ? static_cast<int64_t>(grid.timesteps.size()) : request.steps;
@@ -71,10 +69,10 @@ Grid own_grid(const SchedulerConfig& config, const ScheduleRequest& request,
   return grid;
 }
 
-Grid custom_grid(const ScheduleRequest& request, const NoiseTable& table) {
-  Grid grid{.timesteps = {}, .sigmas = {request.sigmas.begin(), request.sigmas.end()}};
-  grid.timesteps = timesteps_of_sigmas({grid.sigmas.begin(), grid.sigmas.end() - 1},
-                                       logarithms(table.sigmas));
+EulerGrid custom_grid(const ScheduleRequest& request, const NoiseTable& table) {
+  EulerGrid grid{.timesteps = {}, .sigmas = {request.sigmas.begin(), request.sigmas.end()}};
+  grid.timesteps =
+      timesteps_of_sigmas({grid.sigmas.begin(), grid.sigmas.end() - 1}, logarithms(table.sigmas));
   return grid;
 }
 
@@ -98,10 +96,11 @@ StepRule euler_rule(const std::string& prediction, double sigma, double next) {
           .prediction = -clean.other * ratio};
 }
 
-void check(const SchedulerConfig& config, const ScheduleRequest& request, bool continuous) {
+void check_euler(const SchedulerConfig& config, const ScheduleRequest& request, bool continuous) {
   if (!request.sigmas.empty() && !request.timesteps.empty()) {
-    throw Error(Exit::kBadJob, "[sampling.timesteps] both timesteps and sigmas -> must be one of "
-                               "them -> the other follows from it");
+    throw Error(Exit::kBadJob,
+                "[sampling.timesteps] both timesteps and sigmas -> must be one of "
+                "them -> the other follows from it");
   }
   if (request.timesteps.empty()) return;
   for (const auto* field : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"}) {
@@ -123,9 +122,9 @@ Schedule euler_schedule(const SchedulerConfig& config, const ScheduleRequest& re
   const bool continuous =
       config.choice("timestep_type", {"discrete", "continuous"}, "discrete") == "continuous" &&
       prediction == "v_prediction";
-  check(config, request, continuous);
+  check_euler(config, request, continuous);
   const NoiseTable table = noise_table(config, true);
-  const Grid grid =
+  const EulerGrid grid =
       request.sigmas.empty() ? own_grid(config, request, table) : custom_grid(request, table);
   const std::vector<float>& sigmas = grid.sigmas;
   const auto times = continuous ? continuous_timesteps(sigmas) : grid.timesteps;

@@ -50,8 +50,8 @@ template <class Real>
 std::vector<float> finished(const SchedulerConfig& config, const std::vector<Real>& given,
                             std::optional<double> mu) {
   const auto sigmas = shift_all(config, given, mu);
-  const auto respaced = respaced_sigmas(config, sigmas.front(), sigmas.back(),
-                                        static_cast<int64_t>(sigmas.size()));
+  const auto respaced =
+      respaced_sigmas(config, sigmas.front(), sigmas.back(), static_cast<int64_t>(sigmas.size()));
   return respaced ? std::vector<float>(respaced->begin(), respaced->end())
                   : std::vector<float>(sigmas.begin(), sigmas.end());
 }
@@ -70,7 +70,7 @@ std::vector<float> euler_sigmas(const SchedulerConfig& config, const ScheduleReq
   return finished(config, sigmas, mu);
 }
 
-StepRule euler_rule(double sigma, double next, bool stochastic) {
+StepRule velocity_rule(double sigma, double next, bool stochastic) {
   if (!stochastic) return {.prediction = next - sigma};
   return {.sample = 1 - next, .prediction = -(1 - next) * sigma, .noise = next};
 }
@@ -80,9 +80,10 @@ StepRule euler_rule(double sigma, double next, bool stochastic) {
 Schedule flow_match_euler_schedule(const SchedulerConfig& config, const ScheduleRequest& request) {
   const auto& given = request.timesteps;
   if (!given.empty() && !request.sigmas.empty() && given.size() != request.sigmas.size()) {
-    throw Error(Exit::kBadJob, fmt::format("[sampling.timesteps] {} values -> must be as many as the "
-                                           "{} sigmas -> a value too many or too few?",
-                                           given.size(), request.sigmas.size()));
+    throw Error(Exit::kBadJob,
+                fmt::format("[sampling.timesteps] {} values -> must be as many as the "
+                            "{} sigmas -> a value too many or too few?",
+                            given.size(), request.sigmas.size()));
   }
   std::vector<float> sigmas = euler_sigmas(config, request);
   const bool invert = config.flag("invert_sigmas");
@@ -95,7 +96,7 @@ Schedule flow_match_euler_schedule(const SchedulerConfig& config, const Schedule
   }
   sigmas.push_back(invert ? 1.0F : 0.0F);
   for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
-    schedule.rules.push_back(euler_rule(sigmas[i], sigmas[i + 1], schedule.needs_noise));
+    schedule.rules.push_back(velocity_rule(sigmas[i], sigmas[i + 1], schedule.needs_noise));
   }
   schedule.sigmas.assign(sigmas.begin(), sigmas.end());
   return schedule;
@@ -117,8 +118,8 @@ Schedule flow_match_heun_schedule(const SchedulerConfig& config, const ScheduleR
     const double step = second ? schedule.sigmas[i] - schedule.sigmas[i - 1]
                                : schedule.sigmas[i + 1] - schedule.sigmas[i];
     StepRule rule{.sets_anchor = !second, .from_anchor = second};
-    rule.estimates = second ? std::array<double, 3>{step / 2, step / 2, 0}
-                            : std::array<double, 3>{step, 0, 0};
+    rule.estimates =
+        second ? std::array<double, 3>{step / 2, step / 2, 0} : std::array<double, 3>{step, 0, 0};
     schedule.rules.push_back(rule);
   }
   return schedule;

@@ -71,9 +71,10 @@ nlohmann::json parse_json_with_infinities(std::string_view text, const std::stri
     restore_numbers(value);
     return value;
   } catch (const nlohmann::json::parse_error& error) {
-    throw Error(Exit::kBadData, fmt::format("[{}] {} -> must be JSON -> the file may be cut short or "
-                                            "not be a configuration at all",
-                                            place, error.what()));
+    throw Error(Exit::kBadData,
+                fmt::format("[{}] {} -> must be JSON -> the file may be cut short or "
+                            "not be a configuration at all",
+                            place, error.what()));
   }
 }
 

@@ -29,8 +29,8 @@ at::Tensor named_betas(const SchedulerConfig& config) {
   const int64_t steps = config.integer("num_train_timesteps", 1000);
   const double start = config.number("beta_start", 0.0001);
   const double end = config.number("beta_end", 0.02);
-  const auto kind = config.choice("beta_schedule", {"linear", "scaled_linear", "squaredcos_cap_v2"},
-                                  "linear");
+  const auto kind =
+      config.choice("beta_schedule", {"linear", "scaled_linear", "squaredcos_cap_v2"}, "linear");
   if (kind == "linear") return at::linspace(start, end, steps, at::kFloat);
   if (kind == "squaredcos_cap_v2") return cosine_betas(steps);
   return at::linspace(std::sqrt(start), std::sqrt(end), steps, at::kFloat).square();

@@ -44,7 +44,8 @@ void check_lists(const Family& family, const ScheduleRequest& request) {
       refuse(field, fmt::format("{} values", list.size()), "must not be given",
              fmt::format("{} does not support custom {}", family.class_name, field));
     }
-    const auto odd = std::find_if(list.begin(), list.end(), [](double v) { return !std::isfinite(v); });
+    const auto odd =
+        std::find_if(list.begin(), list.end(), [](double v) { return !std::isfinite(v); });
     if (odd != list.end()) refuse(field, fmt::format("{}", *odd), "must be finite", "a slip?");
   };
   check("sigmas", request.sigmas, family.takes_sigmas);
@@ -63,10 +64,10 @@ void check_steps(const SchedulerConfig& config, const ScheduleRequest& request) 
 
 bool finite(const StepRule& rule) {
   const Blend back = rule.from_limited.value_or(Blend{});
-  const double parts[] = {rule.input_scale, rule.estimate.sample, rule.estimate.other,
-                          back.sample,      back.other,           rule.sample,
-                          rule.prediction,  rule.estimates[0],    rule.estimates[1],
-                          rule.estimates[2], rule.noise};
+  const double parts[] = {
+      rule.input_scale,  rule.estimate.sample, rule.estimate.other, back.sample,
+      back.other,        rule.sample,          rule.prediction,     rule.estimates[0],
+      rule.estimates[1], rule.estimates[2],    rule.noise};
   return std::all_of(std::begin(parts), std::end(parts), [](double v) { return std::isfinite(v); });
 }
 

@@ -16,10 +16,10 @@
 namespace trireme {
 
 struct ScheduleRequest {
-  int64_t steps = 0;              // num_inference_steps; a list below sets it instead
+  int64_t steps = 0;                // num_inference_steps; a list below sets it instead
   std::vector<double> sigmas{};     // custom noise levels; empty: the scheduler's own
   std::vector<double> timesteps{};  // custom timesteps; empty: the scheduler's own
-  int64_t image_tokens = 0;       // SD3: the image's tokens, for a dynamic shift; PixArt: 0, none
+  int64_t image_tokens = 0;         // SD3: the image's tokens, for a dynamic shift; PixArt: 0, none
   std::optional<double> mu{};       // the dynamic shift itself, instead of that of image_tokens
 };
 
@@ -37,25 +37,26 @@ struct Limit {
 };
 
 struct StepRule {
-  double input_scale = 1;              // the model sees sample * input_scale
-  Blend estimate{};                    // of sample and prediction; limited by Schedule::limit
-  std::optional<Blend> from_limited{}; // of sample and the limited estimate; none: keep it as it is
-  double sample = 1;                   // next sample: weight of the sample (or the anchor)
-  double prediction = 0;               // ... of the prediction as it came
-  std::array<double, 3> estimates{};   // ... of the newest estimates, newest first
-  double noise = 0;                    // ... of fresh unit noise
-  bool sets_anchor = false;            // Heun: remember this sample ...
-  bool from_anchor = false;            // ... and start from it again
+  double input_scale = 1;  // the model sees sample * input_scale
+  Blend estimate{};        // of sample and prediction; limited by Schedule::limit
+  // Of sample and limited estimate, what is remembered; none: the limited estimate itself.
+  std::optional<Blend> from_limited{};
+  double sample = 1;                  // next sample: weight of the sample (or the anchor)
+  double prediction = 0;              // ... of the prediction as it came
+  std::array<double, 3> estimates{};  // ... of the newest estimates, newest first
+  double noise = 0;                   // ... of fresh unit noise
+  bool sets_anchor = false;           // Heun: remember this sample ...
+  bool from_anchor = false;           // ... and start from it again
 };
 
 struct Schedule {
   std::string scheduler{};
   std::vector<double> timesteps{};  // what the model sees, one for each call of it
   std::vector<double> sigmas{};     // one more than timesteps; DDIM has none
-  double init_noise_sigma = 1;    // PixArt's pipeline multiplies the first noise by it
-  int64_t history = 0;            // estimates to remember, up to 3
+  double init_noise_sigma = 1;      // PixArt's pipeline multiplies the first noise by it
+  int64_t history = 0;              // estimates to remember, up to 3
   Limit limit{};
-  bool needs_noise = false;       // every step takes float32 noise of the sample's own generator
+  bool needs_noise = false;  // every step takes float32 noise of the sample's own generator
   std::vector<StepRule> rules{};
 
   int64_t size() const { return static_cast<int64_t>(timesteps.size()); }

@@ -25,13 +25,34 @@ const std::map<std::string, Fields, std::less<>>& classes() {
         "stochastic_sampling"}},
       {"FlowMatchHeunDiscreteScheduler", {"num_train_timesteps", "shift"}},
       {"DPMSolverMultistepScheduler",
-       {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
-        "solver_order", "prediction_type", "thresholding", "dynamic_thresholding_ratio",
-        "sample_max_value", "algorithm_type", "solver_type", "lower_order_final", "euler_at_final",
-        "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas",
-        "use_flow_sigmas", "flow_shift", "final_sigmas_type", "lambda_min_clipped",
-        "variance_type", "timestep_spacing", "steps_offset", "rescale_betas_zero_snr",
-        "use_dynamic_shifting", "time_shift_type"}},
+       {"num_train_timesteps",
+        "beta_start",
+        "beta_end",
+        "beta_schedule",
+        "trained_betas",
+        "solver_order",
+        "prediction_type",
+        "thresholding",
+        "dynamic_thresholding_ratio",
+        "sample_max_value",
+        "algorithm_type",
+        "solver_type",
+        "lower_order_final",
+        "euler_at_final",
+        "use_karras_sigmas",
+        "use_exponential_sigmas",
+        "use_beta_sigmas",
+        "use_lu_lambdas",
+        "use_flow_sigmas",
+        "flow_shift",
+        "final_sigmas_type",
+        "lambda_min_clipped",
+        "variance_type",
+        "timestep_spacing",
+        "steps_offset",
+        "rescale_betas_zero_snr",
+        "use_dynamic_shifting",
+        "time_shift_type"}},
       {"EulerDiscreteScheduler",
        {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
         "prediction_type", "interpolation_type", "use_karras_sigmas", "use_exponential_sigmas",
@@ -77,10 +98,10 @@ std::string class_of(const nlohmann::json& checkpoint, const nlohmann::json& job
   const auto given = changed ? job["class"] : checkpoint.value("_class_name", nlohmann::json());
   if (given.is_string() && classes().contains(given.get<std::string>())) return given;
   const Fields known = scheduler_classes();
-  throw Error(Exit::kBadJob, fmt::format("[{}] {} -> must be one of {} -> {}", place, given.dump(),
-                                         fmt::join(known, ", "),
-                                         did_you_mean(given.is_string() ? given.get<std::string>() : "",
-                                                      known)));
+  throw Error(
+      Exit::kBadJob,
+      fmt::format("[{}] {} -> must be one of {} -> {}", place, given.dump(), fmt::join(known, ", "),
+                  did_you_mean(given.is_string() ? given.get<std::string>() : "", known)));
 }
 
 // Fields that diffusers wrote as its own defaults give way to the defaults of the class in use.
@@ -110,7 +131,8 @@ SchedulerConfig::SchedulerConfig(const nlohmann::json& checkpoint, const nlohman
       fields_(nlohmann::json::object()),
       foreign_(nlohmann::json::object()) {
   const Fields known = scheduler_fields(class_name_);
-  for (const auto& [field, value] : named_fields(checkpoint).items()) {
+  const nlohmann::json named = named_fields(checkpoint);
+  for (const auto& [field, value] : named.items()) {
     if (field.starts_with('_')) continue;
     (contains(known, field) ? fields_ : foreign_)[field] = value;
     if (!contains(known, field)) unused_.push_back(field);
@@ -183,9 +205,9 @@ std::string SchedulerConfig::choice(std::string_view field,
 std::vector<double> SchedulerConfig::numbers(std::string_view field) const {
   const auto* value = find(field);
   if (!value || value->is_null()) return {};
-  const bool all_numbers = value->is_array() && !value->empty() &&
-                           std::all_of(value->begin(), value->end(),
-                                       [](const auto& each) { return each.is_number(); });
+  const bool all_numbers =
+      value->is_array() && !value->empty() &&
+      std::all_of(value->begin(), value->end(), [](const auto& each) { return each.is_number(); });
   if (!all_numbers) refuse(field, "must be a list of numbers", "an empty list, or text in it?");
   return value->get<std::vector<double>>();
 }

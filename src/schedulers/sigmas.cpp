@@ -16,11 +16,12 @@ std::vector<double> linspace(double start, double stop, int64_t n) {
   return points;
 }
 
-std::vector<double> count_down(double start, double step) {
+std::vector<double> trailing_timesteps(double start, double step) {
   // NumPy takes the second point's rounding into every later one.
   const double delta = (start - step) - start;
   std::vector<double> points(static_cast<size_t>(std::max(0.0, std::ceil(-start / -step))));
-  for (size_t i = 0; i < points.size(); ++i) points[i] = start + static_cast<double>(i) * delta;
+  for (size_t i = 0; i < points.size(); ++i)
+    points[i] = std::nearbyint(start + static_cast<double>(i) * delta) - 1;
   return points;
 }
 
@@ -56,7 +57,8 @@ std::vector<double> timesteps_of_sigmas(const std::vector<double>& sigmas,
 
 std::vector<float> logarithms(const std::vector<float>& values) {
   std::vector<float> logs;
-  for (float value : values) logs.push_back(static_cast<float>(std::log(static_cast<double>(value))));
+  for (float value : values)
+    logs.push_back(static_cast<float>(std::log(static_cast<double>(value))));
   return logs;
 }
 

@@ -15,9 +15,9 @@ namespace trireme {
 // n points from start to stop, both ends exact; n = 1 gives start.
 std::vector<double> linspace(double start, double stop, int64_t n);
 
-// start, start - step, ... while above zero (numpy.arange(start, 0, -step)); rounding can give one
-// point more than start / step.
-std::vector<double> count_down(double start, double step);
+// The "trailing" timesteps: start, start - step, ... while above zero, each rounded, less one.
+// Rounding of the steps can give one more than start / step, of -1; so it does in diffusers.
+std::vector<double> trailing_timesteps(double start, double step);
 
 // The table's value at a fractional index; beyond the ends the end's value (numpy.interp).
 double interpolate(double at, const std::vector<float>& table);

@@ -78,21 +78,21 @@ void Solver::remember(const StepRule& rule, const at::Tensor& prediction,
 at::Tensor Solver::step(const at::Tensor& prediction, int64_t i, const at::Tensor& sample,
                         const at::Tensor& noise) {
   if (i != next_ || i >= schedule_->size() || schedule_->needs_noise != noise.defined()) {
-    throw Error(Exit::kBug, fmt::format("[{}] step {} {} noise -> must be step {} of {} {} noise -> "
-                                        "a program out of order",
-                                        schedule_->scheduler, i, noise.defined() ? "with" : "without",
-                                        next_, schedule_->size(),
-                                        schedule_->needs_noise ? "with" : "without"));
+    throw Error(Exit::kBug,
+                fmt::format("[{}] step {} {} noise -> must be step {} of {} {} noise -> "
+                            "a program out of order",
+                            schedule_->scheduler, i, noise.defined() ? "with" : "without", next_,
+                            schedule_->size(), schedule_->needs_noise ? "with" : "without"));
   }
   ++next_;
   const StepRule& rule = schedule_->rules[static_cast<size_t>(i)];
   const at::Tensor p = prediction.to(at::kFloat);
   const at::Tensor x = sample.to(at::kFloat);
   remember(rule, p, x);
-  std::vector<Term> terms{{rule.sample, rule.from_anchor ? anchor_ : x},
-                          {rule.prediction, p},
-                          {rule.noise, noise}};
-  for (size_t k = 0; k < estimates_.size(); ++k) terms.push_back({rule.estimates[k], estimates_[k]});
+  std::vector<Term> terms{
+      {rule.sample, rule.from_anchor ? anchor_ : x}, {rule.prediction, p}, {rule.noise, noise}};
+  for (size_t k = 0; k < estimates_.size(); ++k)
+    terms.push_back({rule.estimates[k], estimates_[k]});
   return sum_of(terms);
 }
 

@@ -154,7 +154,8 @@ TokenSettings read_settings(const fs::path& folder, const json& tokenizer, json 
 
 BpeFiles read_bpe(const fs::path& folder) {
   BpeFiles bpe;
-  for (const auto& [token, id] : read_json(folder / "vocab.json").items())
+  const json vocabulary = read_json(folder / "vocab.json");
+  for (const auto& [token, id] : vocabulary.items())
     bpe.vocabulary.emplace(token, id.get<int64_t>());
   std::istringstream lines(read_text(folder / "merges.txt"));
   for (std::string line; std::getline(lines, line);) {
@@ -301,7 +302,7 @@ TokenizerFolder read_tokenizer_folder(const fs::path& folder) {
     const json tokenizer = read_json(folder / "tokenizer.json");
     json config = read_json(folder / "tokenizer_config.json");
     if (!config.is_object()) config = json::object();
-    TokenizerFolder result{.path = folder, .kind = find_kind(folder, config, tokenizer)};
+    TokenizerFolder result{folder, find_kind(folder, config, tokenizer), {}, {}, {}};
     if (!saved && (result.kind == TokenizerKind::kClip ? !clip : !t5)) throw missing(folder);
     result.settings = read_settings(folder, tokenizer, config, result.kind);
     read_vocabulary(tokenizer, result);

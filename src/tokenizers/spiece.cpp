@@ -42,7 +42,7 @@ std::optional<Field> read_field(std::string_view message, size_t at) {
   const auto key = read_varint(message, at);
   if (!key) return std::nullopt;
   const uint64_t wire = key->value & 7;
-  Field field{.number = key->value >> 3, .end = key->end};
+  Field field{key->value >> 3, 0, {}, key->end};
   uint64_t length = wire == 1 ? 8 : wire == 5 ? 4 : 0;
   if (wire == 0 || wire == 2) {
     const auto varint = read_varint(message, field.end);

@@ -7,11 +7,11 @@ constexpr double kEps = 1e-6;
 constexpr int64_t kMlpRatio = 4;
 
 // Order of the parts of norm1.linear and norm1_context.linear.
-enum Part6 : int64_t { kShift, kScale, kGate, kMlpShift, kMlpScale, kMlpGate };
+constexpr int64_t kShift = 0, kScale = 1, kGate = 2, kMlpShift = 3, kMlpScale = 4, kMlpGate = 5;
 // After them in a block with dual attention.
-enum Part9 : int64_t { kDualShift = 6, kDualScale, kDualGate };
+constexpr int64_t kDualShift = 6, kDualScale = 7, kDualGate = 8;
 // The text modulation of the last block: a plain continuous adaLN, scale before shift.
-enum Part2 : int64_t { kLastScale, kLastShift };
+constexpr int64_t kLastScale = 0, kLastShift = 1;
 
 LinearShape heads_in(const Sd3Config& c) {
   return {.in = c.width(), .out = c.width(), .unit = c.head_dim};

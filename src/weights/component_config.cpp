@@ -19,6 +19,8 @@ using nlohmann::json;
 // Stands for a bare literal while the standard parser reads the text; no real config has a control
 // character at the start of a string.
 constexpr char kMark = '\x01';
+// What walks the tree may then recurse.
+constexpr int kMaxDepth = 100;
 
 bool starts_with(std::string_view text, size_t at, std::string_view word) {
   return text.substr(at, word.size()) == word;
@@ -145,8 +147,16 @@ std::string shortened(const json& value) {
 }  // namespace
 
 json parse_python_json(std::string_view text, const std::string& place) {
+  const auto shallow = [&place](int depth, json::parse_event_t, json&) {
+    if (depth <= kMaxDepth) return true;
+    throw Error(
+        Exit::kBadData,
+        fmt::format("[config] {}: nested more than {} deep -> configs are shallow -> this is "
+                    "another file",
+                    place, kMaxDepth));
+  };
   try {
-    auto value = json::parse(mark_literals(text));
+    auto value = json::parse(mark_literals(text), shallow);
     restore_literals(value);
     return value;
   } catch (const json::exception& e) {

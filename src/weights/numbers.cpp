@@ -1,5 +1,6 @@
 #include "src/weights/numbers.h"
 
+#include <ATen/TensorIterator.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -57,6 +58,19 @@ void convert_float8(const void* from, at::ScalarType stored, void* to, at::Scala
   }
 }
 
+// ATen would share longer pieces out among its threads, and the callers are threads already.
+void copy_pieces(const void* from, at::ScalarType source, void* to, at::ScalarType type,
+                 int64_t count) {
+  constexpr int64_t kPiece = at::internal::GRAIN_SIZE - 64;
+  const auto* in = static_cast<const char*>(from);
+  auto* out = static_cast<char*>(to);
+  for (int64_t i = 0; i < count; i += kPiece) {
+    const int64_t n = std::min(kPiece, count - i);
+    view_of(out + i * c10::elementSize(type), type, n)
+        .copy_(view_of(in + i * c10::elementSize(source), source, n));
+  }
+}
+
 // All exponent bits set is NaN or infinity. The first loop has no exit, so that it is vectorised.
 template <typename Word>
 int64_t first_with_bits(const void* values, Word mask, int64_t count) {
@@ -98,10 +112,10 @@ void convert_numbers(const void* from, StoredType stored, void* to, at::ScalarTy
   const auto source = scalar_type(stored);
   if (source == type) {
     std::memcpy(to, from, count * bytes_of(stored));
-  } else if (bytes_of(stored) == 1) {
+  } else if (c10::isFloat8Type(source)) {
     convert_float8(from, source, to, type, count);
   } else {
-    view_of(to, type, count).copy_(view_of(from, source, count));
+    copy_pieces(from, source, to, type, count);
   }
 }
 

@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -27,6 +29,10 @@ namespace {
 constexpr int64_t kHostBlock = 1 << 20;    // stays in the second-level cache
 constexpr int64_t kDeviceBlock = 8 << 20;  // long enough to hide a transfer's start
 constexpr int64_t kHugePage = 2 << 20;
+// Threads of our own, not ATen's: a rank's share is read by as many as it may use, few are enough,
+// and each has work for longer than it takes to start.
+constexpr int64_t kMaxWorkers = 4;
+constexpr int64_t kWorkerBytes = 4 << 20;
 
 Exit exit_of(int error) {
   if (error == ENOENT || error == ENOTDIR) return Exit::kMissingInput;
@@ -50,13 +56,9 @@ class SliceReader {
               at::ScalarType type)
       : file_(file), tensor_(tensor), dim_(dim), part_(part), type_(type) {}
 
-  at::Tensor read(at::Device device) {
-    auto shape = tensor_.shape;
-    if (!shape.empty()) shape[dim_] = part_.length;
-    auto out = at::empty(shape, at::TensorOptions().dtype(type_).device(device));
-    device.is_cpu() ? read_to_host(out) : read_to_device(out);
+  void read_into(const at::Tensor& out) {
+    out.device().is_cpu() ? read_to_host(out) : read_to_device(out);
     if (const int64_t index = first_bad_.load(); index != kNone) refuse(index);
-    return out;
   }
 
  private:
@@ -65,13 +67,21 @@ class SliceReader {
   void read_to_host(const at::Tensor& out) {
     advise_huge_pages(out);
     const auto blocks = blocks_of(tensor_, dim_, part_, kHostBlock);
-    auto* base = static_cast<char*>(out.data_ptr());
-    at::parallel_for(0, static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
+    const int64_t bytes = static_cast<int64_t>(out.nbytes());
+    const int64_t workers =
+        std::min({bytes / kWorkerBytes, kMaxWorkers, int64_t{at::get_num_threads()}});
+    std::atomic<size_t> next{0};
+    const auto work = [&] {
       const std::unique_ptr<char[]> buffer(new char[kHostBlock]);
-      for (int64_t i = begin; i < end; ++i) {
+      auto* base = static_cast<char*>(out.data_ptr());
+      for (size_t i = next++; i < blocks.size(); i = next++) {
         fill(blocks[i], buffer.get(), base + first_element(blocks[i]) * out.element_size());
       }
-    });
+    };
+    std::vector<std::future<void>> others;  // their destructors wait, also when this thread throws
+    for (int64_t i = 1; i < workers; ++i) others.push_back(std::async(std::launch::async, work));
+    work();
+    for (auto& other : others) other.get();
   }
 
   // Block by block too, so that the host never holds a whole tensor of the device.
@@ -221,19 +231,27 @@ const StoredTensor* SafetensorsFile::find(const std::string& name) const {
   return it == by_name_.end() ? nullptr : it->second;
 }
 
-at::Tensor SafetensorsFile::read(const StoredTensor& tensor, int64_t dim, Part part,
-                                 at::ScalarType type, at::Device device) const {
-  const auto dims = static_cast<int64_t>(tensor.shape.size());
-  const int64_t size = dims == 0 ? 1 : dim >= 0 && dim < dims ? tensor.shape[dim] : -1;
-  const bool inside = size >= 0 && part.begin >= 0 && part.length >= 0 && part.end() <= size;
-  if (!inside || (dims == 0 && part.length != 1)) {
-    throw Error(Exit::kBug,
-                fmt::format("[weights] {}: {} has shape [{}] -> it has no slice {} to {} "
-                            "of dimension {} -> a wrong cut in a layer",
-                            place(), tensor.name, fmt::join(tensor.shape, ", "), part.begin,
-                            part.end(), dim));
+void SafetensorsFile::read_into(const at::Tensor& destination, const StoredTensor& tensor,
+                                int64_t dim, Part part) const {
+  auto shape = tensor.shape;
+  const auto dims = static_cast<int64_t>(shape.size());
+  bool inside = dims == 0 ? dim == 0 && part == Part{0, 1} : dim >= 0 && dim < dims;
+  if (inside && dims > 0) {
+    inside = part.begin >= 0 && part.length >= 0 && part.end() <= shape[dim];
+    shape[dim] = part.length;
   }
-  return SliceReader(file_, tensor, dim, part, landing_type(tensor.type, type)).read(device);
+  if (!inside || !destination.sizes().equals(shape)) {
+    throw Error(Exit::kBug,
+                fmt::format("[weights] {}: {} has shape [{}] -> its slice {} to {} of dimension {} "
+                            "cannot fill [{}] -> a wrong cut in a layer",
+                            place(), tensor.name, fmt::join(tensor.shape, ", "), part.begin,
+                            part.end(), dim, fmt::join(destination.sizes(), ", ")));
+  }
+  const auto dense = destination.is_contiguous()
+                         ? destination
+                         : at::empty_like(destination, at::MemoryFormat::Contiguous);
+  SliceReader(file_, tensor, dim, part, destination.scalar_type()).read_into(dense);
+  if (!dense.is_same(destination)) destination.copy_(dense);
 }
 
 at::Tensor SafetensorsFile::read(const std::string& name) const {
@@ -245,7 +263,9 @@ at::Tensor SafetensorsFile::read(const std::string& name) const {
                             place(), name));
   }
   const Part all{0, tensor->shape.empty() ? 1 : tensor->shape[0]};
-  return read(*tensor, 0, all, scalar_type(tensor->type), at::kCPU);
+  const auto out = at::empty(tensor->shape, scalar_type(tensor->type));
+  read_into(out, *tensor, 0, all);
+  return out;
 }
 
 }  // namespace trireme

@@ -46,10 +46,10 @@ class SafetensorsFile {
   // nullptr if there is no such tensor.
   const StoredTensor* find(const std::string& name) const;
 
-  // The slice `part` of dimension `dim` on `device`, floating numbers as `type`. Error (kBadData)
-  // names the first number that is NaN or infinite, or does not fit `type`.
-  at::Tensor read(const StoredTensor& tensor, int64_t dim, Part part, at::ScalarType type,
-                  at::Device device) const;
+  // Fills destination with the slice `part` of dimension `dim`, as its dtype and on its device.
+  // Error (kBadData) names the first number that is NaN or infinite, or does not fit the dtype.
+  void read_into(const at::Tensor& destination, const StoredTensor& tensor, int64_t dim,
+                 Part part) const;
   // The whole tensor in its own type, on the host.
   at::Tensor read(const std::string& name) const;
 

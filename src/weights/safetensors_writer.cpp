@@ -36,7 +36,8 @@ namespace {
 class PartialFile {
  public:
   explicit PartialFile(const std::filesystem::path& path)
-      : path_(path), partial_(path.parent_path() / ("." + path.filename().string() + ".partial")) {
+      : path_(path),
+        partial_(path.parent_path() / fmt::format(".{}.partial", path.filename().string())) {
     fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd_ < 0) refuse(path_, errno);
   }

@@ -1,0 +1,58 @@
+#include "launch/failure.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+namespace trireme {
+namespace {
+
+// Long enough for rank 0 to say what all ranks found, and for the launcher to end them then.
+constexpr auto kRankZeroFirst = std::chrono::milliseconds(700);
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace
+
+Failure Failure::of(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const Error& error) {
+    return {error.exit(), error.what()};
+  } catch (const std::bad_alloc&) {
+    return {Exit::kTryElsewhere, "[memory] an allocation failed -> more memory -> smaller batches or "
+                                 "sizes, or more ranks with tensor or pipeline splits"};
+  } catch (const std::exception& error) {
+    // LibTorch's messages go on with a stack trace; the first line says what happened.
+    const std::string text = error.what();
+    return {Exit::kBug, "[bug] " + text.substr(0, text.find('\n')) +
+                            " -> this should not happen -> please report it with the job file"};
+  } catch (...) {
+    return {Exit::kBug, "[bug] an unknown exception -> this should not happen -> please report it"};
+  }
+}
+
+Exit say_once(const Failure& failure, const Launched& launched) {
+  if (launched.rank != 0) std::this_thread::sleep_for(kRankZeroFirst);
+  if (launched.rank == 0) print(failure.message + "\n");
+  return failure.exit;
+}
+
+void end_all_ranks(const Process& process, const std::exception_ptr& exception) {
+  const auto failure = Failure::of(exception);
+  const auto& world = process.world();
+  if (world.rank() != 0) std::this_thread::sleep_for(kRankZeroFirst);
+  print(world.alone() ? failure.message + "\n"
+                      : fmt::format("rank {} of {} ({}): {}\n", world.rank(), world.size(),
+                                    process.host(), failure.message));
+  world.abort(failure.message, failure.exit);
+  std::_Exit(static_cast<int>(failure.exit));
+}
+
+}  // namespace trireme

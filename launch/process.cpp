@@ -1,0 +1,79 @@
+#include "launch/process.h"
+
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <thread>
+
+#include "parallel/error.h"
+#include "parallel/transports/mpi.h"
+
+namespace trireme {
+namespace {
+
+// Open MPI's own, then those of PMIx and PMI, which Slurm gives.
+int first_number(std::initializer_list<const char*> names, int otherwise) {
+  for (const auto* name : names)
+    if (const auto* value = std::getenv(name)) return std::atoi(value);
+  return otherwise;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+}  // namespace
+
+Launched Launched::from_environment() {
+  return {.rank = first_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, 0),
+          .size = first_number({"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}, 1),
+          .local_size = first_number({"OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"}, 1),
+          .local_rank = first_number({"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}, 0)};
+}
+
+class Process::Mpi {
+ public:
+  Mpi() {
+    int given = MPI_THREAD_SINGLE;
+    if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
+      throw Error(Exit::kUnavailable, "[mpi] MPI_Init_thread failed -> the launcher and the library "
+                                      "must be the same Open MPI -> another mpirun is on the PATH");
+  }
+  ~Mpi() { MPI_Finalize(); }
+  Mpi(const Mpi&) = delete;
+  Mpi& operator=(const Mpi&) = delete;
+};
+
+Process::Process(const Launched& launched) : launched_(launched), host_(host_name()) {
+  if (launched.size == 1) return;
+  mpi_ = std::make_unique<Mpi>();
+  transport_ = mpi_world({});
+  world_ = Group(transport_);
+}
+
+Group Process::world_on(const CudaRuntime& cuda, int device) const {
+  return transport_ ? Group(cuda.transport(transport_, device)) : Group();
+}
+
+Process::~Process() = default;
+
+int Process::threads() const {
+  const int cores = usable_cores();
+  const bool bound = cores < static_cast<int>(std::thread::hardware_concurrency());
+  return bound ? cores : std::max(1, cores / std::max(1, launched_.local_size));
+}
+
+}  // namespace trireme

@@ -1,0 +1,51 @@
+// Process: this process among its peers. It starts MPI if a launcher started us and ends it when it
+// goes out of scope; every Group of the world must be gone by then. Without a launcher the world is
+// one rank and MPI is never touched. The launcher's variables are read in this file alone.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "parallel/device.h"
+#include "parallel/group.h"
+
+namespace trireme {
+
+// What the launcher told us, readable before MPI is started.
+struct Launched {
+  int rank = 0;
+  int size = 1;
+  int local_size = 1;  // ranks on this host
+  int local_rank = 0;  // among them
+
+  static Launched from_environment();
+};
+
+class Process {
+ public:
+  explicit Process(const Launched& launched);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  const Group& world() const { return world_; }
+  const std::string& host() const { return host_; }
+  // The world for tensors on this rank's GPU: NCCL over the same ranks. Collective.
+  Group world_on(const CudaRuntime& cuda, int device) const;
+  // This rank's GPU, if each rank of this host takes the next one.
+  int local_rank() const { return launched_.local_rank; }
+  // CPU threads for each rank of this host, if nobody chose otherwise: its share of the cores that
+  // it may run on.
+  int threads() const;
+
+ private:
+  class Mpi;
+
+  Launched launched_;
+  std::string host_;
+  std::unique_ptr<Mpi> mpi_;  // outlives world_
+  std::shared_ptr<Transport> transport_;
+  Group world_;
+};
+
+}  // namespace trireme

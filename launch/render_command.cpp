@@ -1,0 +1,73 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "launch/commands.h"
+#include "launch/failure.h"
+#include "launch/stop_signal.h"
+#include "parallel/device.h"
+#include "src/config/job.h"
+#include "src/config/layout.h"
+#include "src/render/render.h"
+
+namespace trireme {
+namespace {
+
+// Where this rank works: its world and device, with the GPU loaded only if the job asks for it.
+struct Place {
+  Group world;
+  at::Device device;
+};
+
+// `auto` is the CPU: the CUDA half has not run on a GPU yet (docs/gpu.md).
+Place place_for(DeviceChoice choice, const Process& process) {
+  if (choice != DeviceChoice::kCuda) return {process.world(), at::kCPU};
+  const auto cuda = CudaRuntime::open();
+  const int device = process.local_rank() % cuda.devices();
+  cuda.use(device);
+  return {process.world_on(cuda, device), at::Device(at::kCUDA, static_cast<int8_t>(device))};
+}
+
+Surroundings terminal(const Launched& launched, bool quiet) {
+  return {.rank = launched.rank,
+          .quiet = quiet,
+          .under_launcher = launched.size > 1,
+          .is_terminal = isatty(STDERR_FILENO) == 1};
+}
+
+void say_how_it_ended(Exit exit, const Job& job) {
+  if (exit == Exit::kDone) std::cout << job.output.path.resolved << std::endl;
+  if (exit == Exit::kDrained)
+    std::cerr << fmt::format("[render] signal {} -> stopped at a step, nothing is half-written -> "
+                             "run the same command again to go on\n",
+                             StopSignal::received());
+}
+
+}  // namespace
+
+Exit render_command(const RenderOptions& options, const Launched& launched) {
+  // Mistakes in the job are told before MPI starts, by every rank alike.
+  const auto job = read_job(options.job, options.overrides);
+  refuse_unsupported(job);
+  check_layout(job, launched.size);
+
+  const StopSignal stop;
+  const Process process(launched);
+  at::set_num_threads(job.threads.value_or(process.threads()));
+  try {
+    const auto [world, device] = place_for(job.device, process);
+    const auto exit = render(job, {.world = world,
+                                   .host = process.host(),
+                                   .device = device,
+                                   .terminal = terminal(launched, options.quiet),
+                                   .stop_signal = StopSignal::received});
+    if (launched.rank == 0) say_how_it_ended(exit, job);
+    return exit;
+  } catch (...) {
+    end_all_ranks(process, std::current_exception());
+  }
+}
+
+}  // namespace trireme

@@ -1,0 +1,52 @@
+// The face of libtrireme_cuda.so: parallel/device.h says what it offers.
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime_api.h>
+
+#include "parallel/device.h"
+#include "parallel/transports/nccl.h"
+
+namespace trireme {
+namespace {
+
+int devices(std::string& why_none) {
+  int count = 0;
+  const auto code = cudaGetDeviceCount(&count);
+  if (code == cudaSuccess && count > 0) return count;
+  why_none = code == cudaSuccess ? "there is no GPU" : cudaGetErrorString(code);
+  cudaGetLastError();  // it would else be found by the next call
+  return 0;
+}
+
+cudaDeviceProp properties(int device) {
+  cudaDeviceProp found{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&found, device));
+  return found;
+}
+
+std::string name(int device) {
+  return properties(device).name;
+}
+
+int64_t total_bytes(int device) {
+  return static_cast<int64_t>(properties(device).totalGlobalMem);
+}
+
+int64_t peak_bytes(int device) {
+  using c10::CachingAllocator::StatType;
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device);
+  return stats.allocated_bytes[static_cast<size_t>(StatType::AGGREGATE)].peak;
+}
+
+void use(int device) {
+  c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
+}
+
+constexpr CudaTable kTable{devices, name, total_bytes, peak_bytes, use, nccl_world};
+
+}  // namespace
+}  // namespace trireme
+
+extern "C" __attribute__((visibility("default"))) const trireme::CudaTable* trireme_cuda() {
+  return &trireme::kTable;
+}

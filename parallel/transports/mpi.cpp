@@ -1,0 +1,426 @@
+#include "parallel/transports/mpi.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "parallel/split.h"
+
+namespace trireme {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kPointToPoint = 0, kCollective = 1;      // tags
+constexpr int64_t kLargestMessage = int64_t{1} << 30;  // MPI counts in int
+constexpr int64_t kSmallSum = 16 << 10;  // bytes: one round of whole tensors is quicker
+constexpr int kWholeGroup = -1;
+
+// What the groups of this process share.
+struct MpiWorld {
+  std::string place;  // "[mpi] rank 2 of 4 (host)"
+  TransportOptions options;
+  Traffic traffic;
+};
+
+void check(int code, const std::string& place, const char* operation) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw Error(Exit::kUnavailable,
+              fmt::format("{}: {} failed: {} -> every rank must be reachable and run the same "
+                          "program -> a rank died, or the network is down",
+                          place, operation, std::string_view(text, length)));
+}
+
+// From eager to patient: a short wait costs no switch, a long one leaves the core to others.
+class Patience {
+ public:
+  void pause() {
+    if (++rounds_ < 200) return;
+    if (rounds_ < 1000) {
+      sched_yield();
+    } else {
+      usleep(rounds_ < 2000 ? 10 : 100);
+    }
+  }
+
+ private:
+  int rounds_ = 0;
+};
+
+struct Request {
+  MPI_Request handle;
+  int peer;          // of the group, or kWholeGroup
+  int64_t expected;  // bytes to receive; -1 where it does not matter
+};
+
+// A communicator of ours, and the transfers on it that nobody holds any more.
+class Communicator {
+ public:
+  explicit Communicator(MPI_Comm comm) : comm_(comm) {
+    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(comm_, &rank_);
+    MPI_Comm_size(comm_, &size_);
+  }
+  ~Communicator();
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  MPI_Comm get() const { return comm_; }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  std::vector<int> world_ranks(const std::vector<int>& ranks) const;
+  // Keeps the tensors of transfers that may still be under way.
+  void keep(std::vector<Request> requests, std::vector<at::Tensor> tensors) {
+    left_alone_.push_back({std::move(requests), std::move(tensors)});
+  }
+  void sweep();
+
+ private:
+  struct LeftAlone {
+    std::vector<Request> requests;
+    std::vector<at::Tensor> tensors;
+  };
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 0;
+  std::vector<LeftAlone> left_alone_;
+};
+
+void Communicator::sweep() {
+  const auto finished = [](LeftAlone& transfer) {
+    return std::all_of(transfer.requests.begin(), transfer.requests.end(), [](Request& request) {
+      int done = 0;
+      return MPI_Test(&request.handle, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done != 0;
+    });
+  };
+  left_alone_.erase(std::remove_if(left_alone_.begin(), left_alone_.end(), finished),
+                    left_alone_.end());
+}
+
+Communicator::~Communicator() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (finalized != 0) return;
+  Patience patience;
+  for (const auto until = Clock::now() + std::chrono::milliseconds(500);
+       !left_alone_.empty() && Clock::now() < until; patience.pause()) {
+    sweep();
+  }
+  // In good order all is delivered by now. Otherwise there was an error and the process is about to
+  // end: until then MPI may write into these tensors, so they are never freed.
+  if (left_alone_.empty()) {
+    MPI_Comm_free(&comm_);
+  } else {
+    new auto(std::move(left_alone_));
+  }
+}
+
+std::vector<int> Communicator::world_ranks(const std::vector<int>& ranks) const {
+  MPI_Group here, world;
+  MPI_Comm_group(comm_, &here);
+  MPI_Comm_group(MPI_COMM_WORLD, &world);
+  std::vector<int> names(ranks.size());
+  MPI_Group_translate_ranks(here, static_cast<int>(ranks.size()), ranks.data(), world,
+                            names.data());
+  MPI_Group_free(&here);
+  MPI_Group_free(&world);
+  return names;
+}
+
+// Tests requests until all are done.
+class Wait {
+ public:
+  Wait(const MpiWorld& world, const Communicator& comm, const char* operation)
+      : world_(world), comm_(comm), operation_(operation) {}
+
+  void for_all(std::vector<Request>& requests) {
+    const auto until = Clock::now() + world_.options.deadline;
+    Patience patience;
+    size_t left = requests.size();
+    while (true) {
+      left = std::count_if(requests.begin(), requests.end(),
+                           [&](Request& request) { return !finished(request); });
+      if (left == 0) break;
+      if (Clock::now() > until) throw too_late(requests);
+      patience.pause();
+    }
+    requests.clear();
+  }
+
+ private:
+  bool finished(Request& request) const {
+    if (request.handle == MPI_REQUEST_NULL) return true;
+    int done = 0;
+    MPI_Status status;
+    check(MPI_Test(&request.handle, &done, &status), world_.place, operation_);
+    if (done == 0) return false;
+    int bytes = 0;
+    if (request.expected >= 0) MPI_Get_count(&status, MPI_BYTE, &bytes);
+    if (request.expected < 0 || bytes == request.expected) return true;
+    throw Error(Exit::kBug,
+                fmt::format("{}: {} got {} bytes from rank {} -> {} -> the ranks run different "
+                            "programs",
+                            world_.place, operation_, bytes, comm_.world_ranks({request.peer})[0],
+                            request.expected));
+  }
+
+  Error too_late(const std::vector<Request>& requests) const {
+    std::vector<int> missing;
+    for (const auto& request : requests) {
+      if (request.handle == MPI_REQUEST_NULL || request.peer == kWholeGroup) continue;
+      missing.push_back(request.peer);
+    }
+    std::sort(missing.begin(), missing.end());
+    missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+    const auto whom =
+        missing.empty() ? std::string()
+                        : fmt::format(" for rank {}", fmt::join(comm_.world_ranks(missing), ", "));
+    return Error(
+        Exit::kUnavailable,
+        fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
+                    "another rank died or hangs",
+                    world_.place, operation_, world_.options.deadline.count() / 1e3, whom));
+  }
+
+  const MpiWorld& world_;
+  const Communicator& comm_;
+  const char* operation_;
+};
+
+class MpiTransport : public Transport {
+ public:
+  MpiTransport(std::shared_ptr<MpiWorld> world, MPI_Comm comm)
+      : world_(std::move(world)), comm_(std::make_shared<Communicator>(comm)) {}
+
+  int rank() const override { return comm_->rank(); }
+  int size() const override { return comm_->size(); }
+
+  std::shared_ptr<Transport> split(int color, int key) override;
+  void all_reduce(at::Tensor& x) override;
+  void all_gather(std::vector<at::Tensor>& all) override;
+  void broadcast(at::Tensor& x, int root) override;
+  std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) override;
+  std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) override;
+  void barrier() override;
+  void abort(const std::string& reason, Exit exit) override;
+  const Traffic& traffic() const override { return world_->traffic; }
+
+ private:
+  struct Posted;
+
+  void post_send(std::vector<Request>& requests, const at::Tensor& x, int to, int tag,
+                 const char* operation) const;
+  void post_receive(std::vector<Request>& requests, const at::Tensor& x, int from, int tag,
+                    const char* operation) const;
+  // give[r] goes to rank r while take[r] comes from there; what a rank keeps for itself stays.
+  void exchange(const std::vector<at::Tensor>& give, const std::vector<at::Tensor>& take,
+                const char* operation) const;
+  // Waits for transfers from and to these tensors, which stay alive should the wait fail.
+  void wait(std::vector<Request>& requests, const std::vector<at::Tensor>& tensors,
+            const char* operation) const;
+
+  std::shared_ptr<MpiWorld> world_;
+  std::shared_ptr<Communicator> comm_;
+};
+
+struct MpiTransport::Posted : Transfer {
+  Posted(const MpiTransport& transport, at::Tensor x, const char* operation)
+      : transport(transport), x(std::move(x)), operation(operation) {}
+  ~Posted() override {
+    if (!requests.empty()) transport.comm_->keep(std::move(requests), {std::move(x)});
+  }
+  void wait() override { transport.wait(requests, {x}, operation); }
+
+  MpiTransport transport;  // a copy: it only holds shared pointers
+  std::vector<Request> requests;
+  at::Tensor x;
+  const char* operation;
+};
+
+// Calls `post(bytes, count)` for each piece that MPI can count; an empty tensor is one empty piece.
+template <class Post>
+void in_pieces(const at::Tensor& x, Post post) {
+  if (!x.is_cpu()) {
+    throw Error(Exit::kBug, fmt::format("[mpi] a tensor on {} -> on the host -> the group of the "
+                                        "device was meant",
+                                        x.device().str()));
+  }
+  auto* bytes = static_cast<char*>(x.data_ptr());
+  int64_t left = static_cast<int64_t>(x.nbytes());
+  do {
+    const auto count = std::min(left, kLargestMessage);
+    post(bytes, static_cast<int>(count));
+    bytes += count;
+    left -= count;
+  } while (left > 0);
+}
+
+void MpiTransport::wait(std::vector<Request>& requests, const std::vector<at::Tensor>& tensors,
+                        const char* operation) const {
+  try {
+    Wait(*world_, *comm_, operation).for_all(requests);
+  } catch (...) {
+    comm_->keep(std::exchange(requests, {}), tensors);
+    throw;
+  }
+}
+
+void MpiTransport::post_send(std::vector<Request>& requests, const at::Tensor& x, int to, int tag,
+                             const char* operation) const {
+  in_pieces(x, [&](char* bytes, int count) {
+    auto& request = requests.emplace_back(Request{MPI_REQUEST_NULL, to, -1});
+    check(MPI_Isend(bytes, count, MPI_BYTE, to, tag, comm_->get(), &request.handle), world_->place,
+          operation);
+  });
+}
+
+void MpiTransport::post_receive(std::vector<Request>& requests, const at::Tensor& x, int from,
+                                int tag, const char* operation) const {
+  in_pieces(x, [&](char* bytes, int count) {
+    auto& request = requests.emplace_back(Request{MPI_REQUEST_NULL, from, count});
+    check(MPI_Irecv(bytes, count, MPI_BYTE, from, tag, comm_->get(), &request.handle),
+          world_->place, operation);
+  });
+}
+
+void MpiTransport::exchange(const std::vector<at::Tensor>& give,
+                            const std::vector<at::Tensor>& take, const char* operation) const {
+  std::vector<Request> requests;
+  int64_t bytes = 0;
+  // Starting behind oneself, so that not everybody begins with rank 0.
+  for (int step = 1; step < size(); ++step) {
+    const int from = (rank() + size() - step) % size();
+    post_receive(requests, take[from], from, kCollective, operation);
+  }
+  for (int step = 1; step < size(); ++step) {
+    const int to = (rank() + step) % size();
+    post_send(requests, give[to], to, kCollective, operation);
+    bytes += static_cast<int64_t>(give[to].nbytes());
+  }
+  world_->traffic.count(operation, size() - 1, bytes);
+  auto tensors = give;
+  tensors.insert(tensors.end(), take.begin(), take.end());
+  wait(requests, tensors, operation);
+}
+
+void MpiTransport::all_gather(std::vector<at::Tensor>& all) {
+  exchange(std::vector<at::Tensor>(size(), all[rank()]), all, "all_gather");
+}
+
+// In the order of ranks, whoever does it, so that all ranks and both ways below agree to the bit.
+at::Tensor sum_of(const std::vector<at::Tensor>& terms) {
+  auto sum = terms[0].clone();
+  for (size_t r = 1; r < terms.size(); ++r) sum.add_(terms[r]);
+  return sum;
+}
+
+// Each rank sums one chunk and hands it round: 2 (n - 1) / n of the tensor is sent by each rank,
+// which is the least there is.
+void MpiTransport::all_reduce(at::Tensor& x) {
+  const auto flat = x.view(-1);
+  const auto space = [&](int64_t length) {
+    std::vector<at::Tensor> terms;
+    for (int r = 0; r < size(); ++r) terms.push_back(at::empty({length}, x.options()));
+    return terms;
+  };
+  if (static_cast<int64_t>(x.nbytes()) <= kSmallSum) {
+    auto terms = space(x.numel());
+    terms[rank()] = flat;
+    exchange(std::vector<at::Tensor>(size(), flat), terms, "all_reduce");
+    flat.copy_(sum_of(terms));
+    return;
+  }
+  std::vector<at::Tensor> chunks;
+  const Split split(x.numel(), size());
+  for (int r = 0; r < size(); ++r) {
+    chunks.push_back(flat.narrow(0, split[r].begin, split[r].length));
+  }
+  auto& mine = chunks[rank()];
+  auto terms = space(mine.numel());
+  terms[rank()] = mine;
+  exchange(chunks, terms, "all_reduce");
+  mine.copy_(sum_of(terms));
+  exchange(std::vector<at::Tensor>(size(), mine), chunks, "all_reduce");
+}
+
+void MpiTransport::broadcast(at::Tensor& x, int root) {
+  std::vector<Request> requests;
+  in_pieces(x, [&](char* bytes, int count) {
+    auto& request = requests.emplace_back(Request{MPI_REQUEST_NULL, kWholeGroup, -1});
+    check(MPI_Ibcast(bytes, count, MPI_BYTE, root, comm_->get(), &request.handle), world_->place,
+          "broadcast");
+  });
+  if (rank() == root) {
+    world_->traffic.count("broadcast", size() - 1, (size() - 1) * static_cast<int64_t>(x.nbytes()));
+  }
+  wait(requests, {x}, "broadcast");
+}
+
+std::unique_ptr<Transfer> MpiTransport::start_send(const at::Tensor& x, int to) {
+  comm_->sweep();
+  auto posted = std::make_unique<Posted>(*this, x, "send");
+  post_send(posted->requests, x, to, kPointToPoint, "send");
+  world_->traffic.count("send", 1, static_cast<int64_t>(x.nbytes()));
+  return posted;
+}
+
+std::unique_ptr<Transfer> MpiTransport::start_receive(const at::Tensor& x, int from) {
+  auto posted = std::make_unique<Posted>(*this, x, "receive");
+  post_receive(posted->requests, x, from, kPointToPoint, "receive");
+  return posted;
+}
+
+void MpiTransport::barrier() {
+  std::vector<Request> requests{{MPI_REQUEST_NULL, kWholeGroup, -1}};
+  check(MPI_Ibarrier(comm_->get(), &requests[0].handle), world_->place, "barrier");
+  wait(requests, {}, "barrier");
+}
+
+std::shared_ptr<Transport> MpiTransport::split(int color, int key) {
+  barrier();  // MPI_Comm_split blocks without a deadline: enter it only when all are there
+  MPI_Comm part = MPI_COMM_NULL;
+  check(MPI_Comm_split(comm_->get(), color < 0 ? MPI_UNDEFINED : color, key, &part), world_->place,
+        "split");
+  return part == MPI_COMM_NULL ? nullptr : std::make_shared<MpiTransport>(world_, part);
+}
+
+// MPI_Abort asks the launcher to end everybody, with our exit code. Should that hang, this process
+// ends by itself, and the launcher ends the others when it sees that.
+void MpiTransport::abort(const std::string&, Exit exit) {
+  std::thread([exit] {
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    _exit(static_cast<int>(exit));
+  }).detach();
+  MPI_Abort(MPI_COMM_WORLD, static_cast<int>(exit));
+  _exit(static_cast<int>(exit));
+}
+
+}  // namespace
+
+std::shared_ptr<Transport> mpi_world(TransportOptions options) {
+  int rank = 0, size = 0, length = 0;
+  char host[MPI_MAX_PROCESSOR_NAME] = "";
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Get_processor_name(host, &length);
+  auto world = std::make_shared<MpiWorld>();
+  world->place =
+      fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length));
+  world->options = options;
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm comm = MPI_COMM_NULL;
+  check(MPI_Comm_dup(MPI_COMM_WORLD, &comm), world->place, "start");
+  return std::make_shared<MpiTransport>(std::move(world), comm);
+}
+
+}  // namespace trireme

@@ -1,0 +1,128 @@
+#include "src/config/prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "src/config/describe_job.h"
+#include "src/config/hash.h"
+#include "src/config/text.h"
+
+namespace trireme {
+namespace {
+
+constexpr size_t kShownProblems = 20;
+
+// Problems of the dataset, as many as one can read at once, in one error.
+class RowProblems {
+ public:
+  void add(std::vector<Problem> problems) {
+    for (Problem& problem : problems) {
+      ++count_;
+      if (shown_.size() < kShownProblems) shown_.push_back(std::move(problem));
+    }
+  }
+
+  void raise(const std::string& file, const std::string& text) const {
+    if (count_ == 0) return;
+    Error error = all_problems(Exit::kBadData, Source{file, text, {}, {}}, shown_);
+    std::string more = count_ == shown_.size()
+                           ? ""
+                           : fmt::format("\n{}: and {} more", file, count_ - shown_.size());
+    throw Error(Exit::kBadData, error.what() + more);
+  }
+
+ private:
+  std::vector<Problem> shown_;
+  size_t count_ = 0;
+};
+
+void check_text(const std::string& file, const std::string& text) {
+  auto bad = find_bad_utf8(text);
+  if (!bad) return;
+  RowProblems problems;
+  problems.add({{"dataset",
+                 fmt::format("{}, at byte {} -> text in UTF-8 -> saved in another encoding",
+                             bad->what, bad->offset),
+                 mark_at(text, bad->offset)}});
+  problems.raise(file, text);
+}
+
+void check_range(const Job& job, int64_t count) {
+  int64_t last = job.dataset->last_row.value_or(count - 1);
+  if (last < count) return;
+  std::string rows = fmt::format("{}-{}", job.dataset->first_row.value_or(0), last);
+  throw job_error(job.source,
+                  {{"dataset.rows",
+                    fmt::format("{} -> rows 0 to {}, as {} has {} row{}", rows, count - 1,
+                                job.dataset->path.written, count, count == 1 ? "" : "s"),
+                    {}}});
+}
+
+std::string describe_rows(const std::vector<PromptRow>& rows, const Sampling& base) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const PromptRow& row : rows) list.push_back(to_json(row, base));
+  return list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Prompts::Prompts(const Job& job) : sampling_(job.sampling), inline_(job.prompts) {
+  if (!job.dataset) {
+    last_ = static_cast<int64_t>(inline_.size()) - 1;
+    fingerprint_ = xxh3_128(describe_rows(inline_, sampling_));
+    return;
+  }
+  const Location& path = job.dataset->path;
+  text_ = std::string(without_bom(read_text(path.resolved, "dataset.path", "a file of prompts")));
+  check_text(path.written, text_);
+  kind_ = dataset_kind(path.written);
+  index_ = index_dataset(kind_, text_);
+  auto count = static_cast<int64_t>(index_.starts.size()) - 1;
+  RowProblems problems;
+  problems.add(index_.problems);
+  bool empty = count == 0 && index_.problems.empty();
+  if (empty) problems.add({{"dataset", "no rows -> at least one -> an empty file", Mark{0, 0}}});
+  problems.raise(path.written, text_);
+  check_range(job, count);
+  first_ = job.dataset->first_row.value_or(0);
+  last_ = job.dataset->last_row.value_or(count - 1);
+  for (int64_t row = first_; row <= last_; ++row) {
+    problems.add(read_dataset_row(kind_, text_, index_, row, sampling_).problems);
+  }
+  problems.raise(path.written, text_);
+  std::string which = fmt::format("{} {} {} {}", static_cast<int>(kind_), first_, last_, count);
+  fingerprint_ = xxh3_128(which + ' ' + xxh3_128(text_));
+}
+
+PromptRow Prompts::read(int64_t row) const {
+  if (index_.starts.empty()) return inline_.at(static_cast<size_t>(row));
+  return read_dataset_row(kind_, text_, index_, row, sampling_).row;
+}
+
+PromptRow Prompts::row(int64_t n) const {
+  if (n < 0 || n >= row_count()) {
+    throw Error(Exit::kBug, fmt::format("[prompts] row {} -> 0 to {}", n, row_count() - 1));
+  }
+  return read(first_ + n);
+}
+
+Sample Prompts::sample(int64_t n) const {
+  int64_t pictures = sampling_.num_images_per_prompt;
+  PromptRow row = this->row(n / pictures);
+  Sample out;
+  out.row = row.row;
+  out.number = n % pictures;
+  out.index = row.row * pictures + out.number;
+  // Seeds count modulo 2^64, as unsigned numbers do.
+  int64_t step = row.own_seed ? out.number : out.index;
+  out.seed = row.sampling.seed + static_cast<uint64_t>(step);
+  out.prompt = std::move(row.prompt);
+  out.prompt_2 = std::move(row.prompt_2);
+  out.prompt_3 = std::move(row.prompt_3);
+  out.sampling = std::move(row.sampling);
+  return out;
+}
+
+}  // namespace trireme

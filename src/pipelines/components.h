@@ -1,0 +1,43 @@
+// From a checkpoint's folders to models: which class a component is, where its weights are, and what
+// in its files no model of ours reads. Each function reads this rank's part and refuses a file with
+// tensors that nobody wanted.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+
+#include "src/pipelines/recipe.h"
+#include "src/pipelines/text.h"
+#include "src/transformers/denoiser.h"
+#include "src/vae/decoder.h"
+#include "src/weights/repository.h"
+
+namespace trireme {
+
+Family family_of(const Repository& repository);
+nlohmann::json scheduler_config(const Repository& repository);
+
+class ComponentLoader {
+ public:
+  ComponentLoader(const Repository& repository, at::ScalarType dtype, at::Device device)
+      : repository_(repository), dtype_(dtype), device_(device) {}
+
+  // Heads and hidden units over `tensor`.
+  std::unique_ptr<TextEncoders> text_encoders(const Group& tensor) const;
+  std::unique_ptr<Denoiser> denoiser(const Mesh& mesh) const;
+  VaeDecoder vae() const;
+
+ private:
+  std::unique_ptr<TextEncoders> sd3_text_encoders(const Group& tensor) const;
+  std::unique_ptr<TextEncoders> pixart_text_encoders(const Group& tensor) const;
+  Sd3TextEncoders::Clip clip(const std::string& encoder, const std::string& tokenizer,
+                             const Group& tensor) const;
+  T5Encoder t5(const std::string& encoder, const Group& tensor) const;
+  std::shared_ptr<const Tokenizer> tokenizer(const std::string& name) const;
+
+  const Repository& repository_;
+  at::ScalarType dtype_;
+  at::Device device_;
+};
+
+}  // namespace trireme

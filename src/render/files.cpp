@@ -1,0 +1,60 @@
+#include "src/render/files.h"
+
+#include <nlohmann/json.hpp>
+
+#include "src/config/describe_job.h"
+#include "src/image/parameters.h"
+#include "src/image/png.h"
+#include "src/weights/safetensors_writer.h"
+
+namespace trireme {
+namespace {
+
+std::map<std::string, std::string> metadata_of(const Job& job, const Sample& sample) {
+  return {{"trireme", sample_to_json(job, sample).dump()}};
+}
+
+void append(std::vector<NamedTensor>& tensors, const std::string& prefix,
+            const TextEmbeddings& text) {
+  tensors.push_back({prefix + "prompt_embeds", text.hidden.squeeze(0)});
+  if (text.pooled.defined())
+    tensors.push_back({prefix + "pooled_prompt_embeds", text.pooled.squeeze(0)});
+  if (text.mask.defined())
+    tensors.push_back({prefix + "prompt_attention_mask", text.mask.squeeze(0)});
+}
+
+}  // namespace
+
+std::string picture_file(const Job& job, const Sample& sample, const Recipe& recipe,
+                         const std::string& scheduler, const at::Tensor& pixels) {
+  const PictureFacts facts{.prompt = sample.prompt,
+                           .negative_prompt = sample.sampling.negative_prompt,
+                           .steps = recipe.num_inference_steps,
+                           .sampler = scheduler,
+                           .guidance_scale = recipe.guidance.scale,
+                           .seed = std::to_string(sample.seed),
+                           .height = recipe.asked.height,
+                           .width = recipe.asked.width,
+                           .model = job.model.path.written};
+  std::vector<PngText> texts;
+  if (job.output.metadata != Metadata::kNone) {
+    texts.push_back({"parameters", a1111_parameters(facts)});
+    texts.push_back({"trireme", sample_to_json(job, sample).dump()});
+  }
+  const auto whole = pixels.contiguous();
+  return encode_png({whole.const_data_ptr<uint8_t>(), static_cast<size_t>(whole.numel())},
+                    {whole.size(0), whole.size(1)}, texts);
+}
+
+std::string latents_file(const Job& job, const Sample& sample, const at::Tensor& latents) {
+  return safetensors_bytes({{"latents", latents.to(at::kFloat)}}, metadata_of(job, sample));
+}
+
+std::string embeds_file(const Job& job, const Sample& sample, const Conditioning& text) {
+  std::vector<NamedTensor> tensors;
+  append(tensors, "", text.positive);
+  if (text.negative) append(tensors, "negative_", *text.negative);
+  return safetensors_bytes(tensors, metadata_of(job, sample));
+}
+
+}  // namespace trireme

@@ -1,0 +1,29 @@
+// render: a job from its rows to its files, on all ranks of a world. Replicas take batches in turn;
+// inside a replica all ranks go through a batch together. Each sample's file appears whole or not at
+// all, so a run that was broken off goes on where it stopped and the same job gives the same bytes.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "parallel/error.h"
+#include "parallel/group.h"
+#include "src/config/job.h"
+#include "src/report/progress.h"
+
+namespace trireme {
+
+// Where a job runs.
+struct Machine {
+  Group world;
+  std::string host;
+  at::Device device = at::kCPU;
+  Surroundings terminal = {};
+  std::function<int()> stop_signal = [] { return 0; };  // the signal that asks us to stop, or 0
+};
+
+// Exit code: kDone, kTooManyFailed or, if a signal stopped it at a step, kDrained. Everything else is an
+// Error. Collective over the world.
+Exit render(const Job& job, const Machine& machine);
+
+}  // namespace trireme

@@ -1,0 +1,86 @@
+// What a run did, for OUT/report.json, and the clock that measures its stages. A rank fills in a
+// RankReport; rank 0 gathers them (as text, which travels between processes) into a Report. A run
+// that made nothing has zero counts and no rate.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace trireme {
+
+enum class Stage { kLoad, kEncode, kDenoise, kDecode, kWrite };
+std::string stage_name(Stage stage);  // load, encode, denoise, decode, write
+
+using Clock = std::function<double()>;  // seconds since any fixed moment
+double steady_seconds();
+
+// Sums the time that one thread spends in each stage. Stages do not nest.
+class StageClock {
+ public:
+  class Scope {
+   public:
+    Scope(StageClock& clock, Stage stage) : clock_(clock), stage_(stage), begun_(clock.now_()) {}
+    ~Scope() { clock_.seconds_[stage_] += clock_.now_() - begun_; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    StageClock& clock_;
+    Stage stage_;
+    double begun_;
+  };
+
+  explicit StageClock(Clock now = steady_seconds) : now_(std::move(now)) {}
+
+  [[nodiscard]] Scope time(Stage stage) { return Scope(*this, stage); }
+  double seconds(Stage stage) const;
+
+ private:
+  Clock now_;
+  std::map<Stage, double> seconds_;
+};
+
+std::string host_name();
+std::int64_t peak_host_bytes();  // of this process since it began
+
+// The same fields as `plan --json` predicts, measured.
+struct StageReport {
+  std::int64_t weights_bytes = 0;
+  std::int64_t activations_bytes = 0;
+  std::int64_t buffers_bytes = 0;
+  double seconds = 0;
+};
+
+struct RankReport {
+  int rank = 0;
+  std::string host = {};
+  std::string device = {};
+  std::int64_t peak_bytes = 0;
+  std::map<std::string, std::int64_t> sent_bytes = {};  // by kind of communication
+  std::map<std::string, StageReport> stages = {};       // encode, denoise, decode
+  double load_seconds = 0;
+  double write_seconds = 0;
+};
+
+// The time of a clock's stages, in a rank's report.
+void set_seconds(RankReport& report, const StageClock& clock);
+
+std::string to_text(const RankReport& report);
+RankReport rank_report(const std::string& text);
+
+struct Report {
+  std::int64_t done = 0;  // by this run
+  std::int64_t failed = 0;
+  std::int64_t skipped = 0;  // done by earlier runs
+  double total_seconds = 0;
+  std::vector<RankReport> ranks = {};
+  std::string predicted = "null";  // JSON: what plan said
+};
+
+// report.json. A stage's `seconds` are those of the rank that spent most in it.
+std::string to_json(const Report& report);
+
+}  // namespace trireme

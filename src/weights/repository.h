@@ -1,0 +1,93 @@
+// Repository: a checkpoint as users name it (a diffusers folder, or org/name[@revision] found
+// offline in the Hugging Face cache) with the job's own choices over it: a component left out, or
+// taken from elsewhere. It reads model_index.json and looks for files; it holds no weights. A
+// component that model_index.json gives as [null, null], or the job as null, is absent.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/weights/component_config.h"
+#include "src/weights/component_source.h"
+#include "src/weights/hub_cache.h"
+#include "src/weights/weight_files.h"
+
+namespace trireme {
+
+// One entry of `model.components`.
+struct ComponentOverride {
+  bool absent = false;
+  std::string path;  // a folder or org/name[@revision]; empty: where the repository has it
+};
+
+struct RepositoryOptions {
+  std::string variant;  // diffusers' file variant; empty: none
+  std::map<std::string, ComponentOverride> components;
+  HubCache hub = HubCache::from_environment();
+};
+
+// One component: transformer, vae, text_encoder_3, tokenizer, scheduler ...
+class Component {
+ public:
+  Component(std::string name, std::string class_name, std::filesystem::path folder,
+            std::string variant, std::string remedy);
+
+  const std::string& name() const { return name_; }
+  const std::string& class_name() const { return class_name_; }
+  const std::filesystem::path& folder() const { return folder_; }
+
+  // config.json; the scheduler's scheduler_config.json; a tokenizer's tokenizer_config.json.
+  ComponentConfig config() const;
+  bool has_weights() const;  // schedulers and tokenizers have none
+  WeightFiles weight_files() const;
+  // Opens the files: a few headers, no weights.
+  std::shared_ptr<ComponentSource> open(at::ScalarType dtype, at::Device device) const;
+
+ private:
+  std::string name_;
+  std::string class_name_;
+  std::filesystem::path folder_;
+  std::string variant_;
+  std::string remedy_;
+};
+
+class Repository {
+ public:
+  // Error: kMissingInput if nothing is there, kBadData if it is no diffusers folder.
+  static Repository open(const std::string& path, RepositoryOptions options = {});
+
+  // Nothing if absent. Error (kMissingInput) if it should be there and is not.
+  std::optional<Component> component(const std::string& name) const;
+  // As above, for what cannot be left out: absent is an Error (kMissingInput).
+  Component required(const std::string& name) const;
+  // diffusers' or transformers' class; "" if absent.
+  std::string class_of(const std::string& name) const;
+  // Those of model_index.json and the job that are not absent.
+  std::vector<std::string> component_names() const;
+
+  std::string pipeline_class() const;
+  std::string family() const;  // sd3 | sd3.5-medium | sd3.5-large | pixart-sigma
+  // The side in pixels that the transformer was made for.
+  int64_t native_size() const;
+  const std::filesystem::path& folder() const { return folder_; }
+  const std::string& name() const { return name_; }  // as the user named it
+
+ private:
+  Repository(std::string name, std::filesystem::path folder, ComponentConfig index,
+             RepositoryOptions options, std::string remedy);
+  Component from_elsewhere(const std::string& name, const std::string& path) const;
+
+  std::string name_;
+  std::filesystem::path folder_;
+  ComponentConfig index_;
+  RepositoryOptions options_;
+  std::string remedy_;
+};
+
+}  // namespace trireme

@@ -1,0 +1,48 @@
+// What MPI ranks do when one of them fails, one way a run: `mpirun -n 3 mpi_failure HOW`. The test
+// that reads exit code, time and text is failure_test.py's; this is its subject.
+//   absent   rank 1 does not take part: the others must end with 69 and name it
+//   throws   rank 1 fails with 65: all must end with 65
+//   killed   rank 1 dies without a word: all must end
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include "parallel/group.h"
+#include "parallel/transports/mpi.h"
+
+namespace trireme {
+namespace {
+
+void fail_as(const std::string& how, const Group& world) {
+  if (world.rank() != 1) return;
+  if (how == "absent") sleep(600);
+  if (how == "throws") throw Error(Exit::kBadData, "[weights] a.safetensors is cut short");
+  if (how == "killed") raise(SIGKILL);
+}
+
+int run(const std::string& how) {
+  Group world(mpi_world({.deadline = std::chrono::seconds(1)}));
+  try {
+    world.barrier();
+    fail_as(how, world);
+    world.all_reduce(at::ones({100000}));
+  } catch (const Error& error) {
+    fprintf(stderr, "%s\n", error.what());
+    world.abort(error.what(), error.exit());
+    return static_cast<int>(error.exit());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace trireme
+
+int main(int argc, char** argv) {
+  MPI_Init(&argc, &argv);
+  const int code = trireme::run(argc > 1 ? argv[1] : "");
+  MPI_Finalize();
+  return code;
+}

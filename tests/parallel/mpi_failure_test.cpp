@@ -1,0 +1,62 @@
+// Starts mpi_failure under mpirun and reads how it ended: exit code, time and text.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+namespace {
+
+struct Ending {
+  int code;
+  double seconds;
+  std::string text;
+};
+
+Ending ending_of(const std::string& how) {
+  const auto begin = std::chrono::steady_clock::now();
+  FILE* pipe = popen((TRIREME_MPIRUN " " + how + " 2>&1").c_str(), "r");
+  std::string text;
+  std::array<char, 4096> buffer;
+  while (const auto length = fread(buffer.data(), 1, buffer.size(), pipe)) {
+    text.append(buffer.data(), length);
+  }
+  const int status = pclose(pipe);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, taken.count(), text};
+}
+
+TEST(MpiFailure, NobodyFails) {
+  const auto ending = ending_of("none");
+  EXPECT_EQ(ending.code, 0) << ending.text;
+  EXPECT_EQ(ending.text, "");
+}
+
+TEST(MpiFailure, TheDeadlineNamesWhoDidNotCome) {
+  const auto ending = ending_of("absent");
+  EXPECT_EQ(ending.code, 69) << ending.text;
+  EXPECT_NE(
+      ending.text.find("all_reduce waited 1 s for rank 1 -> every rank of the group must take "
+                       "part -> another rank died or hangs"),
+      std::string::npos)
+      << ending.text;
+  EXPECT_NE(ending.text.find("[mpi] rank 0 of 3 ("), std::string::npos) << ending.text;
+  EXPECT_LT(ending.seconds, 15);
+}
+
+TEST(MpiFailure, OneRanksErrorEndsAllWithItsExitCode) {
+  const auto ending = ending_of("throws");
+  EXPECT_EQ(ending.code, 65) << ending.text;
+  EXPECT_NE(ending.text.find("[weights] a.safetensors is cut short"), std::string::npos);
+  EXPECT_LT(ending.seconds, 10);
+}
+
+TEST(MpiFailure, AKilledRankEndsAll) {
+  const auto ending = ending_of("killed");
+  EXPECT_NE(ending.code, 0) << ending.text;
+  EXPECT_LT(ending.seconds, 15);
+}
+
+}  // namespace
