@@ -1,21 +1,22 @@
 // The commands of the program, one a source file. Each takes its parsed options, writes data to
-// standard output and talk to standard error, and gives the exit code; errors are thrown.
+// standard output and talk to standard error, and gives the exit code; errors are thrown. They stand
+// in the engine, the part of the program that is loaded after its arguments and its job are known
+// to be right (engine.h).
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "launch/process.h"
+#include "launch/launched.h"
 #include "parallel/error.h"
+#include "src/config/job.h"
 
 namespace trireme {
 
 struct RenderOptions {
-  std::string job;
-  std::vector<std::string> overrides;  // --set key.path=value
   bool quiet = false;
 };
-Exit render_command(const RenderOptions& options, const Launched& launched);
+// A job that was read and fits the world.
+Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched);
 
 struct InspectOptions {
   std::string path;  // a checkpoint, a picture of ours or an output folder

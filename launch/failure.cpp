@@ -1,10 +1,8 @@
 #include "launch/failure.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <new>
 #include <thread>
 
 namespace trireme {
@@ -12,11 +10,6 @@ namespace {
 
 // Long enough for rank 0 to say what all ranks found, and for the launcher to end them then.
 constexpr auto kRankZeroFirst = std::chrono::milliseconds(700);
-
-void print(const std::string& text) {
-  std::fputs(text.c_str(), stderr);
-  std::fflush(stderr);
-}
 
 }  // namespace
 
@@ -38,21 +31,10 @@ Failure Failure::of(const std::exception_ptr& exception) {
   }
 }
 
-Exit say_once(const Failure& failure, const Launched& launched) {
+void say_once(const Failure& failure, const Launched& launched) {
   if (launched.rank != 0) std::this_thread::sleep_for(kRankZeroFirst);
-  if (launched.rank == 0) print(failure.message + "\n");
-  return failure.exit;
-}
-
-void end_all_ranks(const Process& process, const std::exception_ptr& exception) {
-  const auto failure = Failure::of(exception);
-  const auto& world = process.world();
-  if (world.rank() != 0) std::this_thread::sleep_for(kRankZeroFirst);
-  print(world.alone() ? failure.message + "\n"
-                      : fmt::format("rank {} of {} ({}): {}\n", world.rank(), world.size(),
-                                    process.host(), failure.message));
-  world.abort(failure.message, failure.exit);
-  std::_Exit(static_cast<int>(failure.exit));
+  std::fputs((failure.message + "\n").c_str(), stderr);
+  std::fflush(stderr);
 }
 
 }  // namespace trireme

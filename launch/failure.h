@@ -1,10 +1,10 @@
-// How a failure ends the program: one line that a user can act on, said once, and every rank gone
-// within seconds, none left waiting for one that is dead.
+// How a failure is told: one line that a user can act on, said once however many ranks meet it.
 #pragma once
 
 #include <exception>
+#include <string>
 
-#include "launch/process.h"
+#include "launch/launched.h"
 #include "parallel/error.h"
 
 namespace trireme {
@@ -17,11 +17,8 @@ struct Failure {
   static Failure of(const std::exception_ptr& exception);
 };
 
-// Before MPI is started: rank 0 prints, the others wait a moment so that it can.
-Exit say_once(const Failure& failure, const Launched& launched);
-
-// With MPI running: names rank and host, then ends the world with the failure's exit code. The
-// failing rank's peers are ended by the launcher.
-[[noreturn]] void end_all_ranks(const Process& process, const std::exception_ptr& exception);
+// Prints the message. Rank 0 does at once and the others a moment later: what all ranks found alike
+// is told by rank 0, whose end lets the launcher end the others; what one rank found it tells itself.
+void say_once(const Failure& failure, const Launched& launched);
 
 }  // namespace trireme

@@ -1,9 +1,26 @@
-// trireme: reads the command line, runs one command, turns what went wrong into one message and an
-// exit code.
+// trireme: reads the command line and the job, has the engine run one command, turns what went wrong
+// into one message and an exit code.
 #include <CLI/CLI.hpp>
 
-#include "launch/commands.h"
+#include "launch/engine.h"
 #include "launch/failure.h"
+#include "src/config/job.h"
+#include "src/config/layout.h"
+
+namespace trireme {
+namespace {
+
+// Mistakes in the job are told before anything is loaded, by every rank alike.
+Job checked_job(const std::string& path, const std::vector<std::string>& overrides,
+                const Launched& launched) {
+  auto job = read_job(path, overrides);
+  refuse_unsupported(job);
+  check_layout(job, launched.size);
+  return job;
+}
+
+}  // namespace
+}  // namespace trireme
 
 int main(int argc, char** argv) {
   using namespace trireme;
@@ -11,10 +28,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", TRIREME_VERSION);
 
+  std::string job_path;
+  std::vector<std::string> overrides;
   RenderOptions render_options;
   auto* render = app.add_subcommand("render", "Make the pictures of a job");
-  render->add_option("job", render_options.job, "The job file (YAML)")->required();
-  render->add_option("--set", render_options.overrides,
+  render->add_option("job", job_path, "The job file (YAML)")->required();
+  render->add_option("--set", overrides,
                      "key.path=value: lay a value over the job file; may be given several times")
       ->take_all()
       ->allow_extra_args(false);
@@ -33,10 +52,12 @@ int main(int argc, char** argv) {
 
   const auto launched = Launched::from_environment();
   try {
-    const auto exit = *render ? render_command(render_options, launched)
-                              : inspect_command(inspect_options);
-    return static_cast<int>(exit);
+    if (*inspect) return static_cast<int>(Engine::open().inspect(inspect_options));
+    const auto job = checked_job(job_path, overrides, launched);
+    return static_cast<int>(Engine::open().render(job, render_options, launched));
   } catch (...) {
-    return static_cast<int>(say_once(Failure::of(std::current_exception()), launched));
+    const auto failure = Failure::of(std::current_exception());
+    say_once(failure, launched);
+    return static_cast<int>(failure.exit);
   }
 }

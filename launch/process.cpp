@@ -1,5 +1,6 @@
 #include "launch/process.h"
 
+#include <fmt/format.h>
 #include <mpi.h>
 #include <sched.h>
 #include <unistd.h>
@@ -15,13 +16,6 @@
 namespace trireme {
 namespace {
 
-// Open MPI's own, then those of PMIx and PMI, which Slurm gives.
-int first_number(std::initializer_list<const char*> names, int otherwise) {
-  for (const auto* name : names)
-    if (const auto* value = std::getenv(name)) return std::atoi(value);
-  return otherwise;
-}
-
 std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
@@ -36,13 +30,6 @@ int usable_cores() {
 }
 
 }  // namespace
-
-Launched Launched::from_environment() {
-  return {.rank = first_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, 0),
-          .size = first_number({"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}, 1),
-          .local_size = first_number({"OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"}, 1),
-          .local_rank = first_number({"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}, 0)};
-}
 
 class Process::Mpi {
  public:
@@ -69,6 +56,15 @@ Group Process::world_on(const CudaRuntime& cuda, int device) const {
 }
 
 Process::~Process() = default;
+
+void Process::end_all_ranks(const Failure& failure) const {
+  const auto where = world_.alone() ? std::string()
+                                    : fmt::format("rank {} of {} ({}): ", world_.rank(),
+                                                  world_.size(), host_);
+  say_once({failure.exit, where + failure.message}, launched_);
+  world_.abort(failure.message, failure.exit);
+  std::_Exit(static_cast<int>(failure.exit));
+}
 
 int Process::threads() const {
   const int cores = usable_cores();

@@ -1,25 +1,17 @@
 // Process: this process among its peers. It starts MPI if a launcher started us and ends it when it
 // goes out of scope; every Group of the world must be gone by then. Without a launcher the world is
-// one rank and MPI is never touched. The launcher's variables are read in this file alone.
+// one rank and MPI is never touched.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "launch/failure.h"
+#include "launch/launched.h"
 #include "parallel/device.h"
 #include "parallel/group.h"
 
 namespace trireme {
-
-// What the launcher told us, readable before MPI is started.
-struct Launched {
-  int rank = 0;
-  int size = 1;
-  int local_size = 1;  // ranks on this host
-  int local_rank = 0;  // among them
-
-  static Launched from_environment();
-};
 
 class Process {
  public:
@@ -34,6 +26,9 @@ class Process {
   Group world_on(const CudaRuntime& cuda, int device) const;
   // This rank's GPU, if each rank of this host takes the next one.
   int local_rank() const { return launched_.local_rank; }
+  // Says what went wrong with rank and host, then ends the world with the failure's exit code: no
+  // rank is left waiting for one that is dead.
+  [[noreturn]] void end_all_ranks(const Failure& failure) const;
   // CPU threads for each rank of this host, if nobody chose otherwise: its share of the cores that
   // it may run on.
   int threads() const;

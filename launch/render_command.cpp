@@ -5,11 +5,9 @@
 #include <iostream>
 
 #include "launch/commands.h"
-#include "launch/failure.h"
+#include "launch/process.h"
 #include "launch/stop_signal.h"
 #include "parallel/device.h"
-#include "src/config/job.h"
-#include "src/config/layout.h"
 #include "src/render/render.h"
 
 namespace trireme {
@@ -47,12 +45,7 @@ void say_how_it_ended(Exit exit, const Job& job) {
 
 }  // namespace
 
-Exit render_command(const RenderOptions& options, const Launched& launched) {
-  // Mistakes in the job are told before MPI starts, by every rank alike.
-  const auto job = read_job(options.job, options.overrides);
-  refuse_unsupported(job);
-  check_layout(job, launched.size);
-
+Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched) {
   const StopSignal stop;
   const Process process(launched);
   at::set_num_threads(job.threads.value_or(process.threads()));
@@ -66,7 +59,7 @@ Exit render_command(const RenderOptions& options, const Launched& launched) {
     if (launched.rank == 0) say_how_it_ended(exit, job);
     return exit;
   } catch (...) {
-    end_all_ranks(process, std::current_exception());
+    process.end_all_ranks(Failure::of(std::current_exception()));
   }
 }
 
