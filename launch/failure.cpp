@@ -9,7 +9,7 @@ namespace trireme {
 namespace {
 
 // Long enough for rank 0 to say what all ranks found, and for the launcher to end them then.
-constexpr auto kRankZeroFirst = std::chrono::milliseconds(700);
+constexpr auto kRankZeroFirst = std::chrono::seconds(2);
 
 }  // namespace
 

@@ -24,6 +24,7 @@ class Pending {
       : tensor_(std::move(tensor)), transfer_(std::move(transfer)) {}
   // What was received; what was sent, which may be changed from here on.
   at::Tensor wait();
+  bool ready() const { return !transfer_ || transfer_->ready(); }  // wait() would return at once
 
  private:
   at::Tensor tensor_;

@@ -42,6 +42,7 @@ class Transfer {
  public:
   virtual ~Transfer() = default;
   virtual void wait() = 0;
+  virtual bool ready() = 0;  // whether wait() would return at once
 };
 
 class Transport {

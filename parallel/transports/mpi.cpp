@@ -146,15 +146,18 @@ class Wait {
   void for_all(std::vector<Request>& requests) {
     const auto until = Clock::now() + world_.options.deadline;
     Patience patience;
-    size_t left = requests.size();
-    while (true) {
-      left = std::count_if(requests.begin(), requests.end(),
-                           [&](Request& request) { return !finished(request); });
-      if (left == 0) break;
+    while (!over(requests)) {
       if (Clock::now() > until) throw too_late(requests);
       patience.pause();
     }
     requests.clear();
+  }
+
+  // Tests each of them once.
+  bool over(std::vector<Request>& requests) const {
+    return std::count_if(requests.begin(), requests.end(), [&](Request& request) {
+             return !finished(request);
+           }) == 0;
   }
 
  private:
@@ -240,6 +243,7 @@ struct MpiTransport::Posted : Transfer {
     if (!requests.empty()) transport.comm_->keep(std::move(requests), {std::move(x)});
   }
   void wait() override { transport.wait(requests, {x}, operation); }
+  bool ready() override { return Wait(*transport.world_, *transport.comm_, operation).over(requests); }
 
   MpiTransport transport;  // a copy: it only holds shared pointers
   std::vector<Request> requests;

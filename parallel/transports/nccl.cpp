@@ -212,6 +212,7 @@ struct NcclTransport::Posted : Transfer {
     if (event) comm->wait(*event, operation);
     event.reset();
   }
+  bool ready() override { return !event || event->query(); }
 
   std::shared_ptr<Communicator> comm;
   std::shared_ptr<std::list<LeftAlone>> left_alone;

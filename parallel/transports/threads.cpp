@@ -58,6 +58,7 @@ struct Room {
 
 struct Delivered : Transfer {
   void wait() override {}
+  bool ready() override { return true; }
 };
 
 class ThreadTransport : public Transport {
@@ -99,6 +100,7 @@ class ThreadTransport : public Transport {
                    const char* operation) const;
   std::shared_ptr<Room> room_of(int64_t color) const;
   void take_letter(const at::Tensor& x, int from, int64_t number) const;
+  bool has_letter(int from, int64_t number) const;
 
   std::shared_ptr<ThreadWorld> world_;
   std::shared_ptr<Room> room_;
@@ -110,6 +112,7 @@ struct ThreadTransport::Expected : Transfer {
   Expected(const ThreadTransport& transport, at::Tensor x, int from, int64_t number)
       : transport(transport), x(std::move(x)), from(from), number(number) {}
   void wait() override { transport.take_letter(x, from, number); }
+  bool ready() override { return transport.has_letter(from, number); }
 
   ThreadTransport transport;  // a copy: it only holds shared pointers
   at::Tensor x;
@@ -242,6 +245,12 @@ void ThreadTransport::take_letter(const at::Tensor& x, int from, int64_t number)
   }
   expect_same(x, letter, from, "receive");
   x.copy_(letter);
+}
+
+// Also where the world has stopped: wait() throws then.
+bool ThreadTransport::has_letter(int from, int64_t number) const {
+  const Held held(world_->lock);
+  return world_->stop || room_->mail[{from, rank_}].letters.count(number) == 1;
 }
 
 // The ranks that chose this color, by key and then by rank.

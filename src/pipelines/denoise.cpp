@@ -98,7 +98,7 @@ Conditioning stack(const std::vector<Conditioning>& rows) {
 }
 
 Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseRequest& request,
-                 at::Device device, const BeforeStep& before_step) {
+                 at::Device device, const GoOn& go_on) {
   const auto& schedule = *request.schedule;
   const auto channels = denoiser.latent_channels();
   const Branches prediction(denoiser, guidance, request);
@@ -109,14 +109,14 @@ Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseR
   auto latents = draw().mul_(schedule.init_noise_sigma);
   std::vector<at::Tensor> finite;
   for (int64_t step = 0; step < schedule.size(); ++step) {
-    before_step(step);
+    if (!go_on(step)) return {};
     const auto input = solver.input(latents, step);
     const auto fresh = schedule.needs_noise ? draw() : at::Tensor();
     latents = solver.step(prediction(input, static_cast<int>(step)), step, latents, fresh);
     // A sum is finite only if every term is; looked at after the loop, so that no step waits for it.
     finite.push_back(at::isfinite(latents.flatten(1).sum(1)));
   }
-  return {latents, first_broken(finite)};
+  return {true, latents, first_broken(finite)};
 }
 
 }  // namespace trireme

@@ -35,16 +35,17 @@ struct DenoiseRequest {
   int64_t num_inference_steps = 0;
 };
 
-// Called before each step with its number; may throw to stop.
-using BeforeStep = std::function<void(int64_t step)>;
+// Called before each step with its number; false ends the loop there, on every rank alike.
+using GoOn = std::function<bool(int64_t step)>;
 
 struct Denoised {
+  bool complete = false;               // else nothing below is meant
   at::Tensor latents;                  // float32 [batch, channels, h, w]
   std::vector<int64_t> broken_at_step;  // [batch]: the step whose result was not finite, or -1
 };
 
 Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseRequest& request,
-                 at::Device device, const BeforeStep& before_step);
+                 at::Device device, const GoOn& go_on);
 
 // Rows of several one-row conditionings, one below the other.
 Conditioning stack(const std::vector<Conditioning>& rows);

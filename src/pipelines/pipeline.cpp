@@ -77,39 +77,53 @@ std::string Pipeline::scheduler_class(const Recipe& recipe) const {
   return scheduler_for(recipe).class_name();
 }
 
-Denoised Pipeline::denoise(const std::vector<Sample>& samples, const Recipe& recipe,
-                           const Conditioning& text, const BeforeStep& before_step) const {
+DenoiseRequest Pipeline::request_for(const std::vector<Sample>& samples, const Recipe& recipe,
+                                     const Conditioning& text) const {
   const auto height = recipe.made.height / facts_.pixels_per_latent;
   const auto width = recipe.made.width / facts_.pixels_per_latent;
-  Denoised result;
-  if (denoiser_) {
-    const ScheduleRequest steps{
-        .steps = recipe.num_inference_steps,
-        .sigmas = recipe.sigmas,
-        .timesteps = recipe.timesteps,
-        .image_tokens = height * width / (facts_.patch_size * facts_.patch_size)};
-    DenoiseRequest request{.seeds = {},
-                           .height = height,
-                           .width = width,
-                           .text = text,
-                           .guidance = recipe.guidance,
-                           .schedule = std::make_shared<const Schedule>(
-                               make_schedule(scheduler_for(recipe), steps)),
-                           .num_inference_steps = recipe.num_inference_steps};
-    for (const auto& sample : samples) request.seeds.push_back(sample.seed);
-    result = trireme::denoise(*denoiser_, placement_.mesh.guidance, request, options_.device,
-                              before_step);
-  }
-  // Ranks without a part of the transformer may hold the VAE.
+  const ScheduleRequest steps{
+      .steps = recipe.num_inference_steps,
+      .sigmas = recipe.sigmas,
+      .timesteps = recipe.timesteps,
+      .image_tokens = height * width / (facts_.patch_size * facts_.patch_size)};
+  DenoiseRequest request{
+      .seeds = {},
+      .height = height,
+      .width = width,
+      .text = text,
+      .guidance = recipe.guidance,
+      .schedule = std::make_shared<const Schedule>(make_schedule(scheduler_for(recipe), steps)),
+      .num_inference_steps = recipe.num_inference_steps};
+  for (const auto& sample : samples) request.seeds.push_back(sample.seed);
+  return request;
+}
+
+// Ranks without a part of the transformer may hold the VAE, and all must know how it ended.
+Denoised Pipeline::everywhere(Denoised denoised) const {
   const auto& replica = placement_.replica;
-  if (static_cast<int>(placement_.transformer.size()) == replica.size()) return result;
+  if (static_cast<int>(placement_.transformer.size()) == replica.size()) return denoised;
   const int root = placement_.transformer.front();
-  auto broken = at::tensor(result.broken_at_step, at::kLong);
-  result.latents = broadcast_unknown(replica, result.latents, root, options_.device);
-  broken = broadcast_unknown(replica, broken, root, at::kCPU);
+  denoised.complete = replica.broadcast(at::tensor(int64_t{denoised.complete}), root).item<int64_t>() != 0;
+  if (!denoised.complete) return denoised;
+  denoised.latents = broadcast_unknown(replica, denoised.latents, root, options_.device);
+  const auto broken = broadcast_unknown(replica, at::tensor(denoised.broken_at_step, at::kLong),
+                                        root, at::kCPU);
   const auto* steps = broken.const_data_ptr<int64_t>();
-  result.broken_at_step.assign(steps, steps + broken.numel());
-  return result;
+  denoised.broken_at_step.assign(steps, steps + broken.numel());
+  return denoised;
+}
+
+Denoised Pipeline::denoise(const std::vector<Sample>& samples, const Recipe& recipe,
+                           const Conditioning& text, const GoOn& go_on) const {
+  if (!denoiser_) return everywhere({});
+  // All leave at the same step, or those left would wait for the others.
+  const auto all_go_on = [&](int64_t step) {
+    const auto stops = at::tensor(int64_t{!go_on(step)});
+    return placement_.denoising.all_reduce(stops).item<int64_t>() == 0;
+  };
+  return everywhere(trireme::denoise(*denoiser_, placement_.mesh.guidance,
+                                     request_for(samples, recipe, text), options_.device,
+                                     all_go_on));
 }
 
 at::Tensor Pipeline::decode(const at::Tensor& latents, const Recipe& recipe) const {

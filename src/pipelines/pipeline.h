@@ -41,9 +41,10 @@ class Pipeline {
   // Collective over the replica; every rank gets the embeddings.
   TextEmbeddings encode(const Prompt& prompt) const;
 
-  // Collective over the replica; every rank gets the latents.
+  // Collective over the replica; every rank gets the latents. Ends before a step to which any rank
+  // of the transformer says no.
   Denoised denoise(const std::vector<Sample>& samples, const Recipe& recipe,
-                   const Conditioning& text, const BeforeStep& before_step) const;
+                   const Conditioning& text, const GoOn& go_on) const;
 
   // latents float32 [channels, h, w] -> uint8 [height, width, 3] on the host. On the VAE's rank.
   at::Tensor decode(const at::Tensor& latents, const Recipe& recipe) const;
@@ -54,6 +55,9 @@ class Pipeline {
 
  private:
   SchedulerConfig scheduler_for(const Recipe& recipe) const;
+  DenoiseRequest request_for(const std::vector<Sample>& samples, const Recipe& recipe,
+                             const Conditioning& text) const;
+  Denoised everywhere(Denoised denoised) const;
 
   ModelFacts facts_;
   Placement placement_;

@@ -18,7 +18,7 @@ std::vector<int> all_ranks(int size) {
 // What a layout that names no transformer means for a replica of this many ranks.
 TransformerChoice default_transformer(int ranks, int64_t blocks) {
   const auto stages = std::min<int64_t>(ranks, blocks);
-  TransformerChoice choice{.pipeline = static_cast<int>(stages)};
+  TransformerChoice choice{.ranks = {}, .pipeline = static_cast<int>(stages)};
   if (stages < ranks) choice.ranks = {.all = false, .list = all_ranks(static_cast<int>(stages))};
   return choice;
 }
@@ -51,8 +51,8 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
                   .sequence = transformer.sequence,
                   .tensor = transformer.tensor};
   p.encoder_tensor = p.replica.subset(p.text_encoders);
-  const auto transformer_ranks = p.replica.subset(p.transformer);
-  if (p.holds(p.transformer)) p.mesh = Mesh::over(transformer_ranks, p.mesh_shape);
+  p.denoising = p.replica.subset(p.transformer);
+  if (p.holds(p.transformer)) p.mesh = Mesh::over(p.denoising, p.mesh_shape);
   return p;
 }
 

@@ -18,8 +18,9 @@ struct Placement {
   std::vector<int> vae;
 
   Group encoder_tensor;  // the text encoders' ranks; alone elsewhere
+  Group denoising;       // the transformer's ranks; alone elsewhere
   MeshShape mesh_shape;
-  Mesh mesh;             // of the transformer's ranks; alone elsewhere
+  Mesh mesh;             // of the same ranks
 
   bool holds(const std::vector<int>& ranks) const;  // whether this rank is one of them
 };

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "parallel/error.h"
+#include <tuple>
 
 namespace trireme {
 namespace {
@@ -20,25 +20,39 @@ Defaults defaults_of(Family family) {
 
 constexpr int64_t kLongestSd3Text = 512;
 
-[[noreturn]] void refuse(const std::string& text) { throw Error(Exit::kBadJob, text); }
-
-void refuse_what_only_the_other_family_has(const Sampling& s, Family family) {
-  if (family == Family::kPixArtSigma) {
-    if (!s.sigmas.empty())
-      refuse("[sampling.sigmas] given for PixArt-Sigma -> SD3 only -> give timesteps instead");
-    if (s.clip_skip)
-      refuse("[sampling.clip_skip] given for PixArt-Sigma -> SD3 only -> PixArt has no CLIP");
-    if (!s.skip_guidance_layers.empty())
-      refuse("[sampling.skip_guidance_layers] given for PixArt-Sigma -> SD3 only -> leave it out");
-  } else if (!s.timesteps.empty()) {
-    refuse("[sampling.timesteps] given for SD3 -> PixArt-Sigma only -> give sigmas instead");
+void check_family(const Sampling& s, Family family, std::vector<Problem>& problems) {
+  const auto refuse = [&](const char* key, const char* message) {
+    problems.push_back({.place = key, .message = message});
+  };
+  if (family == Family::kSd3) {
+    if (!s.timesteps.empty())
+      refuse("timesteps", "given for SD3 -> PixArt-Sigma only -> give sigmas instead");
+    return;
   }
+  if (!s.sigmas.empty())
+    refuse("sigmas", "given for PixArt-Sigma -> SD3 only -> give timesteps instead");
+  if (s.clip_skip)
+    refuse("clip_skip", "given for PixArt-Sigma -> SD3 only -> PixArt has no CLIP");
+  if (!s.skip_guidance_layers.empty())
+    refuse("skip_guidance_layers", "given for PixArt-Sigma -> SD3 only -> leave it out");
 }
 
-void require_multiple(const char* key, int64_t pixels, int64_t unit) {
+void check_multiple(const char* key, int64_t pixels, int64_t unit,
+                    std::vector<Problem>& problems) {
   if (pixels % unit == 0) return;
-  refuse(fmt::format("[sampling.{}] {} -> a multiple of {} -> {} or {} are near", key, pixels, unit,
-                     std::max(pixels / unit, int64_t{1}) * unit, (pixels / unit + 1) * unit));
+  problems.push_back(
+      {.place = key,
+       .message = fmt::format("{} -> a multiple of {} -> {} or {} are near", pixels, unit,
+                              std::max(pixels / unit, int64_t{1}) * unit,
+                              (pixels / unit + 1) * unit)});
+}
+
+// The size asked for, and the one that is made before resizing and cropping.
+std::pair<Size, Size> sizes_of(const Sampling& s, const ModelFacts& model) {
+  const auto native = model.sample_size * model.pixels_per_latent;
+  const Size asked{s.height.value_or(native), s.width.value_or(native)};
+  const bool binned = model.family == Family::kPixArtSigma && s.use_resolution_binning;
+  return {asked, binned ? bin_for(asked, model.sample_size) : asked};
 }
 
 }  // namespace
@@ -47,23 +61,28 @@ const char* to_string(Family family) {
   return family == Family::kSd3 ? "sd3" : "pixart-sigma";
 }
 
+std::vector<Problem> problems_of(const Sample& sample, const ModelFacts& model) {
+  const auto& s = sample.sampling;
+  std::vector<Problem> problems;
+  check_family(s, model.family, problems);
+  const auto made = sizes_of(s, model).second;
+  check_multiple("height", made.height, model.pixels_per_latent * model.patch_size, problems);
+  check_multiple("width", made.width, model.pixels_per_latent * model.patch_size, problems);
+  const auto length = s.max_sequence_length.value_or(0);
+  if (model.family == Family::kSd3 && length > kLongestSd3Text)
+    problems.push_back({.place = "max_sequence_length",
+                        .message = fmt::format("{} -> at most {} for SD3 -> longer texts are beyond "
+                                               "what the model was trained for",
+                                               length, kLongestSd3Text)});
+  return problems;
+}
+
 Recipe recipe_for(const Sample& sample, const ModelFacts& model) {
   const auto& s = sample.sampling;
   const auto defaults = defaults_of(model.family);
-  const auto native = model.sample_size * model.pixels_per_latent;
-  refuse_what_only_the_other_family_has(s, model.family);
   Recipe r;
-  r.asked = {s.height.value_or(native), s.width.value_or(native)};
-  const bool binned = model.family == Family::kPixArtSigma && s.use_resolution_binning;
-  r.made = binned ? bin_for(r.asked, model.sample_size) : r.asked;
-  require_multiple("height", r.made.height, model.pixels_per_latent * model.patch_size);
-  require_multiple("width", r.made.width, model.pixels_per_latent * model.patch_size);
-
+  std::tie(r.asked, r.made) = sizes_of(s, model);
   r.max_sequence_length = s.max_sequence_length.value_or(defaults.max_sequence_length);
-  if (model.family == Family::kSd3 && r.max_sequence_length > kLongestSd3Text)
-    refuse(fmt::format("[sampling.max_sequence_length] {} -> at most {} for SD3 -> longer texts are "
-                       "beyond what the model was trained for",
-                       r.max_sequence_length, kLongestSd3Text));
   r.sigmas = s.sigmas;
   r.timesteps.assign(s.timesteps.begin(), s.timesteps.end());
   const auto listed = static_cast<int64_t>(r.sigmas.size() + r.timesteps.size());

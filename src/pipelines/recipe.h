@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "src/config/prompts.h"
+#include "src/config/source.h"
 #include "src/pipelines/binning.h"
 #include "src/pipelines/guidance.h"
 
@@ -38,7 +39,11 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-// Error (kBadJob) names what the model cannot do, with what it can.
+// What of the sample's sampling the model cannot do, with what it can; `place` is the key alone
+// ("height"), for the caller to say whether the job or a row gave it.
+std::vector<Problem> problems_of(const Sample& sample, const ModelFacts& model);
+
+// For a sample without problems.
 Recipe recipe_for(const Sample& sample, const ModelFacts& model);
 
 const char* to_string(Family family);  // "sd3", "pixart-sigma"

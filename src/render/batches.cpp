@@ -2,23 +2,24 @@
 
 namespace trireme {
 
-void for_each_batch(const Prompts& prompts, const ModelFacts& model, int64_t batch_size,
-                    const std::function<bool(const Sample&)>& wanted,
-                    const std::function<void(const Batch&)>& visit) {
+void for_each_batch(const Inputs& inputs, int64_t batch_size,
+                    const std::function<bool(const Batch&)>& visit) {
   Batch batch;
   const auto leave = [&] {
-    if (batch.samples.empty()) return;
-    visit(batch);
+    if (batch.samples.empty()) return true;
+    const bool go_on = visit(batch);
     batch = Batch{.number = batch.number + 1, .samples = {}, .recipe = {}};
+    return go_on;
   };
-  for (int64_t n = 0; n < prompts.sample_count(); ++n) {
-    auto sample = prompts.sample(n);
-    if (!wanted(sample)) continue;
-    auto recipe = recipe_for(sample, model);
-    if (!batch.samples.empty() && recipe != batch.recipe) leave();
+  for (int64_t n = 0; n < inputs.prompts().sample_count(); ++n) {
+    auto sample = inputs.prompts().sample(n);
+    if (!inputs.has_file(sample)) continue;
+    auto recipe = inputs.recipe(sample);
+    const bool full = static_cast<int64_t>(batch.samples.size()) == batch_size;
+    if (full || (!batch.samples.empty() && recipe != batch.recipe))
+      if (!leave()) return;
     batch.recipe = std::move(recipe);
     batch.samples.push_back(std::move(sample));
-    if (static_cast<int64_t>(batch.samples.size()) == batch_size) leave();
   }
   leave();
 }

@@ -7,8 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "src/config/prompts.h"
-#include "src/pipelines/recipe.h"
+#include "src/render/inputs.h"
 
 namespace trireme {
 
@@ -18,10 +17,9 @@ struct Batch {
   Recipe recipe;
 };
 
-// Calls `visit` with every batch in order. Recipes that the model cannot follow end it with their
-// Error. `wanted` leaves samples out before batches are formed (embeds: one a row).
-void for_each_batch(const Prompts& prompts, const ModelFacts& model, int64_t batch_size,
-                    const std::function<bool(const Sample&)>& wanted,
-                    const std::function<void(const Batch&)>& visit);
+// Calls `visit` with every batch in order, until it says false. Samples without a file are left out
+// before batches are formed.
+void for_each_batch(const Inputs& inputs, int64_t batch_size,
+                    const std::function<bool(const Batch&)>& visit);
 
 }  // namespace trireme

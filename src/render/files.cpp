@@ -10,8 +10,16 @@
 namespace trireme {
 namespace {
 
-std::map<std::string, std::string> metadata_of(const Job& job, const Sample& sample) {
-  return {{"trireme", sample_to_json(job, sample).dump()}};
+// A job for this very sample, with the model's defaults written out, since those of a later
+// release may be others.
+std::string how_to_make(const Job& job, Sample sample, const Recipe& recipe) {
+  auto& s = sample.sampling;
+  s.height = recipe.asked.height;
+  s.width = recipe.asked.width;
+  if (s.sigmas.empty() && s.timesteps.empty()) s.num_inference_steps = recipe.num_inference_steps;
+  s.guidance_scale = recipe.guidance.scale;
+  s.max_sequence_length = recipe.max_sequence_length;
+  return sample_to_json(job, sample).dump();
 }
 
 void append(std::vector<NamedTensor>& tensors, const std::string& prefix,
@@ -39,22 +47,25 @@ std::string picture_file(const Job& job, const Sample& sample, const Recipe& rec
   std::vector<PngText> texts;
   if (job.output.metadata != Metadata::kNone) {
     texts.push_back({"parameters", a1111_parameters(facts)});
-    texts.push_back({"trireme", sample_to_json(job, sample).dump()});
+    texts.push_back({"trireme", how_to_make(job, sample, recipe)});
   }
   const auto whole = pixels.contiguous();
   return encode_png({whole.const_data_ptr<uint8_t>(), static_cast<size_t>(whole.numel())},
                     {whole.size(0), whole.size(1)}, texts);
 }
 
-std::string latents_file(const Job& job, const Sample& sample, const at::Tensor& latents) {
-  return safetensors_bytes({{"latents", latents.to(at::kFloat)}}, metadata_of(job, sample));
+std::string latents_file(const Job& job, const Sample& sample, const Recipe& recipe,
+                         const at::Tensor& latents) {
+  return safetensors_bytes({{"latents", latents.to(at::kFloat)}},
+                           {{"trireme", how_to_make(job, sample, recipe)}});
 }
 
-std::string embeds_file(const Job& job, const Sample& sample, const Conditioning& text) {
+std::string embeds_file(const Job& job, const Sample& sample, const Recipe& recipe,
+                        const Conditioning& text) {
   std::vector<NamedTensor> tensors;
   append(tensors, "", text.positive);
   if (text.negative) append(tensors, "negative_", *text.negative);
-  return safetensors_bytes(tensors, metadata_of(job, sample));
+  return safetensors_bytes(tensors, {{"trireme", how_to_make(job, sample, recipe)}});
 }
 
 }  // namespace trireme

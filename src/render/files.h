@@ -19,9 +19,11 @@ std::string picture_file(const Job& job, const Sample& sample, const Recipe& rec
                          const std::string& scheduler, const at::Tensor& pixels);
 
 // latents float32 [channels, h, w]
-std::string latents_file(const Job& job, const Sample& sample, const at::Tensor& latents);
+std::string latents_file(const Job& job, const Sample& sample, const Recipe& recipe,
+                         const at::Tensor& latents);
 
 // The row's embeddings, by diffusers' names and without the batch dimension.
-std::string embeds_file(const Job& job, const Sample& sample, const Conditioning& text);
+std::string embeds_file(const Job& job, const Sample& sample, const Recipe& recipe,
+                        const Conditioning& text);
 
 }  // namespace trireme

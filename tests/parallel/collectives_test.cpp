@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <thread>
 
 #include "parallel/group.h"
 #include "parallel/mesh.h"
@@ -159,6 +160,24 @@ TEST_P(Collectives, ReceivesPostedAheadKeepTheirOrder) {
     for (int i = 0; i < 4; ++i) expected.push_back(world.start_receive(at::empty({3}), peer));
     for (int i = 0; i < 4; ++i) sent.push_back(world.start_send(at::full({3}, 1.0 * i), peer));
     for (int i = 3; i >= 0; --i) EXPECT_EQ(expected[i].wait()[0].item<float>(), i);
+  });
+}
+
+// Asking whether a message is there neither waits nor takes it.
+TEST_P(Collectives, ReadyTurnsTrueAndWaitThenReturns) {
+  on_ranks([](Group world) {
+    if (world.alone()) return;
+    if (world.rank() == 0) {
+      auto letter = world.start_receive(at::empty({3}), 1);
+      EXPECT_FALSE(letter.ready());
+      world.barrier();
+      while (!letter.ready()) std::this_thread::yield();
+      EXPECT_TRUE(letter.ready());
+      expect_same_bits(letter.wait(), at::full({3}, 7.0));
+      return;
+    }
+    world.barrier();
+    if (world.rank() == 1) world.send(at::full({3}, 7.0), 0);
   });
 }
 

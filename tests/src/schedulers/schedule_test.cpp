@@ -79,7 +79,7 @@ TEST(FlowMatchEuler, TakesTheShiftFromTheImagesTokens) {
   EXPECT_NEAR(*dynamic_shift(config, {.image_tokens = 4096}), 1.15, 1e-12);
   EXPECT_FALSE(dynamic_shift(config, {}));
   EXPECT_FALSE(
-      dynamic_shift(SchedulerConfig({{"_class_name", kFlowEuler}}), {.image_tokens = 256}));
+      dynamic_shift(SchedulerConfig(json{{"_class_name", kFlowEuler}}), {.image_tokens = 256}));
 }
 
 TEST(FlowMatchEuler, RespacesAndStretches) {

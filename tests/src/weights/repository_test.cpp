@@ -82,7 +82,7 @@ TEST_F(RepositoryTest, TellsTheFamiliesApart) {
 
 TEST_F(RepositoryTest, TheJobMayLeaveAComponentOut) {
   make_checkpoint("sd");
-  const auto repository = open({{"text_encoder", {.absent = true}}});
+  const auto repository = open({{"text_encoder", {.absent = true, .path = ""}}});
   EXPECT_FALSE(repository.component("text_encoder").has_value());
   expect_error([&] { repository.required("text_encoder"); }, Exit::kMissingInput,
                {"no text_encoder", "cannot do without it"});

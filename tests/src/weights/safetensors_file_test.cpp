@@ -96,7 +96,7 @@ TEST(Numbers, Float8MeansWhatTheFormatSays) {
       auto out = at::empty({256}, wanted);
       convert_numbers(bytes.data_ptr(), stored, out.data_ptr(), wanted, 256);
       const auto expected = bytes.view(type).to(at::kFloat).to(wanted);
-      EXPECT_TRUE(at::allclose(out, expected, 0, 0, /*equal_nan=*/true)) << stored_type(type);
+      EXPECT_TRUE(at::allclose(out, expected, 0, 0, /*equal_nan=*/true)) << name_of(stored);
     }
   }
   auto out = at::empty({256}, at::kFloat);
