@@ -180,8 +180,8 @@ TEST(Time, OfCleaningGrowsWithTheLengthOfACaption) {
   const CaptionCleaner clean;
   for (const std::string part : {"a", "a red star ", "a.", "a-", " ", "1", "1.", "<a ", "<",
                                  "&amp;", "a.coma", "\u65e5", "\"", "x@", "/"}) {
-    const std::string text = repeat(part, 1'000'000);
-    EXPECT_LT(seconds([&] { clean(text); }), 30) << part;
+    const std::string text = repeat(part, 200'000);
+    EXPECT_LT(seconds([&] { clean(text); }), 5) << part;
   }
 }
 
