@@ -21,7 +21,7 @@ STUBS = {
     "dpkg-query": 'grep -qxF "${@: -1}" $TREE/state/missing 2>/dev/null || printf installed',
     "apt-get": 'case "$*" in *install*) : >$TREE/state/missing ;; esac',
     "sudo": "exit 1",
-    "df": "printf 'Avail\\n 100\\n'",
+    "df": "printf 'Avail\\n 99999\\n'",
     "g++": "",
     "ninja": "",
     "mpirun": 'mkdir -p demo/out/sd3; : >demo/out/sd3/00000000.png',

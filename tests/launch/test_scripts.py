@@ -106,7 +106,7 @@ class TestPython:
             "pip install --quiet --disable-pip-version-check -r requirements.txt"]
 
     def test_no_disk(self, tree: ScriptTree) -> None:
-        tree.stub("df", "printf 'Avail\\n   3\\n'")
+        tree.stub("df", "printf 'Avail\\n  4000\\n'")
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert ended.output == (f"[setup] 3 GB of disk are free in {tree.root} -> 9 GB for torch -> "
@@ -199,7 +199,7 @@ class TestBuild:
     def test_no_disk(self, tree: ScriptTree) -> None:
         tree.run("launch/setup")
         shutil.rmtree(tree.root / "build")
-        tree.stub("df", "printf 'Avail\\n   1\\n'")
+        tree.stub("df", "printf 'Avail\\n  2000\\n'")
         assert "1 GB of disk are free" in tree.run("launch/setup")
 
     def test_another_preset(self, tree: ScriptTree) -> None:
