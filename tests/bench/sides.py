@@ -68,15 +68,16 @@ class Trireme:
         settings = [word for override in overrides for word in ("--set", override)]
         before, start = os.times(), time.perf_counter()
         subprocess.run([self.program, "render", self.job, *settings], check=True,
-                       stderr=subprocess.DEVNULL)
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wall, after = time.perf_counter() - start, os.times()
         return wall, sum(after[2:4]) - sum(before[2:4])
 
     def start_up(self) -> float:
         """Seconds to the first step of the demo job, and from the last step to the end."""
-        wall, _ = self.run("sampling.num_inference_steps=1")
+        wall, cpu = self.run("sampling.num_inference_steps=1")
         report = json.loads((self.out / "report.json").read_text())["seconds"]
-        return wall - report["denoise"] - report["decode"] - report["write"]
+        rest = wall - report["denoise"] - report["decode"] - report["write"]
+        return rest * cpu / wall if self.setting.cpu_time else rest
 
 
 class Diffusers:

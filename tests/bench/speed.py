@@ -8,12 +8,12 @@ busy machine take `--threads 1 --cpu-time`: seconds of computing, which others d
 
 import argparse
 import dataclasses
-import importlib.metadata
 import pathlib
 import statistics
 import sys
 import tempfile
 
+import diffusers
 import numpy as np
 import torch
 import transformers
@@ -60,10 +60,10 @@ def measure(case: Case, options: argparse.Namespace, dtype: str) -> list[Row]:
 
 
 def row(case: Case, dtype: str, stage: str, rounds: list[list[Round]]) -> Row:
-    trireme, diffusers = (
-        statistics.median(turn[side].seconds[stage] for turn in rounds) for side in (0, 1))
+    medians = [statistics.median(turn[side].seconds[stage] for turn in rounds) for side in (0, 1)]
     ours, theirs = (np.stack(side.pictures).astype(float) for side in rounds[0])
-    return Row(case, dtype, stage, diffusers, trireme, float(np.abs(ours - theirs).mean()))
+    return Row(case, dtype, stage, trireme=medians[0], diffusers=medians[1],
+               apart=float(np.abs(ours - theirs).mean()))
 
 
 def start_up(options: argparse.Namespace) -> float:
@@ -114,7 +114,7 @@ stays in one warm process; trireme is started anew each round, and its stages ar
 
 def page(rows: list[Row], seconds: float, options: argparse.Namespace) -> str:
     return PAGE.format(
-        diffusers=importlib.metadata.version("diffusers"), transformers=transformers.__version__,
+        diffusers=diffusers.__version__, transformers=transformers.__version__,
         torch=torch.__version__.split("+")[0],
         threads=f"{options.threads} thread{'s' if options.threads > 1 else ''}",
         repeats=options.repeats, table="\n".join([*HEAD, *map(line, rows)]),
@@ -138,6 +138,8 @@ def main() -> None:
     options = arguments()
     options.program = options.program.resolve()
     torch.set_num_threads(options.threads)
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     rows: list[Row] = []
     print(*HEAD, sep="\n", flush=True)
     for case in CASES:
