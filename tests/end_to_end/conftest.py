@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers.utils import logging as diffusers_logging
 
-from checkpoints import DEMO, FAMILIES
+from checkpoints import DEMO, FAMILIES, VARIANTS
 from diffusers_oracle import Oracle
 
 diffusers_logging.set_verbosity_error()
@@ -32,6 +32,11 @@ class Checkpoints:
             FAMILIES[name](folder)
         return folder
 
+    def model(self, name: str) -> dict[str, object]:
+        """The `model` of a job."""
+        variant = {"variant": VARIANTS[name]} if name in VARIANTS else {}
+        return {"path": str(self[name])} | variant
+
 
 class Oracles:
     """diffusers' pipelines, each loaded once."""
@@ -43,7 +48,8 @@ class Oracles:
     def __call__(self, name: str, absent: tuple[str, ...] = ()) -> Oracle:
         key = (name, absent)
         if key not in self._loaded:
-            self._loaded[key] = Oracle(self._checkpoints[name], absent)
+            folder = self._checkpoints[name]
+            self._loaded[key] = Oracle(folder, absent, VARIANTS.get(name))
         return self._loaded[key]
 
 

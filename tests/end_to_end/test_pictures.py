@@ -253,7 +253,7 @@ class Renderings:
         return self._runs[key].ok
 
     def _job(self, case: Case, form: str, dtype: str) -> Job:
-        model = {"path": str(self._checkpoints[case.model]), "dtype": dtype}
+        model = self._checkpoints.model(case.model) | {"dtype": dtype}
         if case.absent:
             model["components"] = {name: None for name in case.absent}
         last = ["decode"] if form == "png" else []

@@ -19,6 +19,7 @@ from diffusers import (
     SD3Transformer2DModel,
 )
 from diffusers import __version__ as diffusers_version
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
     CLIPTextConfig,
@@ -61,7 +62,7 @@ def randomise(model: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def sd3_medium(folder: Path) -> None:
-    """Plain joint blocks; both CLIPs name their end of text by the 2 of the released files."""
+    """Plain joint blocks; CLIPs as older releases saved them: 2 for the end of text, position ids."""
     generator = seeded(1)
     transformer = SD3Transformer2DModel(
         sample_size=8,
@@ -73,6 +74,10 @@ def sd3_medium(folder: Path) -> None:
         **SD3_SHAPES,
     )
     write_sd3(folder, transformer, generator, clip_end=2)
+    for name in ["text_encoder", "text_encoder_2"]:
+        file = folder / name / "model.safetensors"
+        position_ids = {"text_model.embeddings.position_ids": torch.arange(77)[None]}
+        save_file(load_file(file) | position_ids, file, {"format": "pt"})
 
 
 def sd35_medium(folder: Path) -> None:
@@ -101,7 +106,7 @@ def sd35_medium(folder: Path) -> None:
 
 
 def sd35_large(folder: Path) -> None:
-    """Five heads, which no number of ranks divides; weights in shards and in half precision."""
+    """Five heads, which no number of ranks divides; half precision, in shards of a file variant."""
     generator = seeded(3)
     transformer = SD3Transformer2DModel(
         sample_size=8,
@@ -113,7 +118,14 @@ def sd35_large(folder: Path) -> None:
         qk_norm="rms_norm",
         **SD3_SHAPES,
     )
-    write_sd3(folder, transformer.half(), generator, clip_end=END_OF_TEXT, max_shard_size="300KB")
+    write_sd3(
+        folder,
+        transformer.half(),
+        generator,
+        clip_end=END_OF_TEXT,
+        max_shard_size="300KB",
+        variant=VARIANTS["sd3.5-large"],
+    )
 
 
 def pixart_256(folder: Path) -> None:
@@ -124,7 +136,7 @@ def pixart_256(folder: Path) -> None:
 
 
 def pixart_512(folder: Path) -> None:
-    """The names of older files: Transformer2DModel, no interpolation scale, a VAE without flags."""
+    """What older files call things: the transformer's class, the VAE's attention, T5's embedding."""
     generator = seeded(5)
     transformer = pixart_transformer(sample_size=64, interpolation_scale=None, heads=3, layers=4)
     write_pixart(folder, transformer, generator, prediction_type="v_prediction")
@@ -135,6 +147,14 @@ def pixart_512(folder: Path) -> None:
         use_quant_conv=None,
         use_post_quant_conv=None,
         shift_factor=None,
+    )
+    rename(
+        folder / "vae" / "diffusion_pytorch_model.safetensors",
+        {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."},
+    )
+    rename(
+        folder / "text_encoder" / "model.safetensors",
+        {"shared.weight": "encoder.embed_tokens.weight"},
     )
 
 
@@ -155,6 +175,9 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
 }
 
 
+# Those whose files have a variant's name, and no others beside them.
+VARIANTS = {"sd3.5-large": "fp16"}
+
 SD3_SHAPES = {
     "patch_size": 2,
     "in_channels": 16,
@@ -174,6 +197,7 @@ def write_sd3(
     generator: torch.Generator,
     clip_end: int,
     max_shard_size: str = "10GB",
+    variant: str | None = None,
 ) -> None:
     dtype = transformer.dtype
     position = transformer.pos_embed.pos_embed
@@ -187,7 +211,7 @@ def write_sd3(
         "text_encoder_3": t5(generator).to(dtype),
     }
     for name, part in parts.items():
-        part.save_pretrained(folder / name, max_shard_size=max_shard_size)
+        part.save_pretrained(folder / name, max_shard_size=max_shard_size, variant=variant)
     for name in ["tokenizer", "tokenizer_2", "tokenizer_3"]:
         shutil.copytree(DEMO / "sd3" / name, folder / name)
     for name in ["tokenizer", "tokenizer_2"]:
@@ -302,6 +326,18 @@ def write_index(folder: Path, pipeline: str, classes: dict[str, type | None]) ->
     for name, kind in sorted(classes.items()):
         index[name] = [None, None] if kind is None else [kind.__module__.split(".")[0], kind.__name__]
     write_json(folder / "model_index.json", index)
+
+
+def rename(file: Path, parts: dict[str, str]) -> None:
+    """Rename tensors of a safetensors file."""
+
+    def renamed(name: str) -> str:
+        for old, new in parts.items():
+            name = name.replace(old, new)
+        return name
+
+    tensors = {renamed(name): tensor for name, tensor in load_file(file).items()}
+    save_file(tensors, file, {"format": "pt"})
 
 
 def write_json(path: Path, value: object) -> None:

@@ -21,10 +21,15 @@ class Picture:
 class Oracle:
     """A checkpoint in diffusers' own pipeline, in float32 on the CPU."""
 
-    def __init__(self, folder: Path, absent: tuple[str, ...] = ()) -> None:
-        missing = {name: None for name in absent}
+    def __init__(
+        self, folder: Path, absent: tuple[str, ...] = (), variant: str | None = None
+    ) -> None:
         self.pipe = DiffusionPipeline.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, **missing
+            folder,
+            dtype=torch.float32,
+            variant=variant,
+            local_files_only=True,
+            **{name: None for name in absent},
         )
         self.pipe.set_progress_bar_config(disable=True)
         self.scheduler = self.pipe.scheduler
