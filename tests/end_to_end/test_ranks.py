@@ -4,6 +4,7 @@ Replicas, pipeline stages and the places of encoders and VAE change no bit: file
 bytes. Tensor and guidance splits change the order of sums: latents are compared by distance.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ EXACT = [
     Case("pipeline-3", "sd3.5-large", 4, {"transformer": on("1-3", pipeline=3), "vae": on(0)}),
     Case("pipeline-4", "sd3.5-medium", 4, {"transformer": on("all", pipeline=4)}),
     Case("pipeline-4", "pixart-512", 4, {"transformer": on([3, 1, 0, 2], pipeline=4)}),
-    Case("more-stages-than-blocks", "sd3-medium", 4, {"transformer": on("all", pipeline=4)}),
+    Case("balanced-over-three-blocks", "sd3-medium", 4, "balanced"),
     Case("replicas-pipeline", "sd3.5-large", 4, {"replicas": 2, "transformer": on("all", pipeline=2)}),
     Case("vae-elsewhere", "sd3-medium", 2, {"transformer": on(0), "vae": on(1)}),
     Case(
@@ -100,8 +101,14 @@ CLOSE = [
 
 def rows(model: str) -> list[Row]:
     """Samples that differ in what the ranks do together: steps, guidance, sizes, noise."""
-    plain: Row = {"height": 64, "width": 96, "num_inference_steps": 3, "negative_prompt": "dog"}
-    star = plain | {"prompt": "a red star"}
+    star: Row = {
+        "prompt": "a red star",
+        "negative_prompt": "dog",
+        "height": 64,
+        "width": 96,
+        "num_inference_steps": 3,
+        "guidance_scale": 3.0,
+    }
     if model.startswith("pixart"):
         noisy = {"class": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}
         own = {"use_resolution_binning": False}
@@ -160,6 +167,16 @@ def output_bytes(folder: Path) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in files if f.name not in told}
 
 
+def assert_shared(run: Run, layout: Layout) -> None:
+    """The transformer's ranks did talk: a layout that is ignored would pass every comparison."""
+    axes = layout.get("transformer", {}) if isinstance(layout, dict) else {}
+    sent = [rank["sent_bytes"] for rank in json.loads((run.folder / "report.json").read_text())["ranks"]]
+    for axis, kind in [("pipeline", "send"), ("tensor", "all_reduce"), ("guidance", "all_gather")]:
+        if axes.get(axis, 1) > 1:
+            talkers = [each for each in sent if each.get(kind, 0) > 10_000]
+            assert len(talkers) >= axes[axis] - (axis == "pipeline"), (axis, sent)
+
+
 def named(case: Case) -> str:
     return f"{case.name}-{case.model}-on-{case.ranks}"
 
@@ -171,6 +188,7 @@ def test_layouts_that_change_no_bit(
 ) -> None:
     whole = output_bytes(one_rank(case.model, form).folder)
     laid_out = render(job(checkpoints, case.model, form, case.layout), tmp_path, case.ranks).ok
+    assert_shared(laid_out, case.layout)
     parts = output_bytes(laid_out.folder)
     assert parts.keys() == whole.keys()
     assert [name for name in whole if parts[name] != whole[name]] == []
@@ -182,5 +200,34 @@ def test_layouts_that_reorder_sums(
 ) -> None:
     whole = one_rank(case.model, "latents")
     laid_out = render(job(checkpoints, case.model, "latents", case.layout), tmp_path, case.ranks).ok
+    assert_shared(laid_out, case.layout)
     for sample in range(len(rows(case.model))):
         assert distance(laid_out.latents(sample), whole.latents(sample)) <= SPLIT_BAR, sample
+
+
+def batched(checkpoints: Checkpoints, layout: Layout) -> Job:
+    """Five samples that can travel together."""
+    changes = {"prompts": ["a red star", "a dog", "two circles", "", "a green square"]}
+    sampling = {"height": 64, "width": 64, "num_inference_steps": 2, "guidance_scale": 3.0}
+    return job(checkpoints, "sd3-medium", "latents", layout) | changes | {"sampling": sampling}
+
+
+def test_a_batch_is_its_samples(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    alone = render(batched(checkpoints, {"batch_size": 1}), tmp_path / "alone").ok
+    together = render(batched(checkpoints, {"batch_size": 3}), tmp_path / "together").ok
+    for sample in range(5):
+        assert distance(together.latents(sample), alone.latents(sample)) <= SPLIT_BAR
+
+
+def test_replicas_keep_the_batches(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    one = render(batched(checkpoints, {"batch_size": 2}), tmp_path / "one").ok
+    layout = {"replicas": 2, "batch_size": 2}
+    two = render(batched(checkpoints, layout), tmp_path / "two", ranks=2).ok
+    assert output_bytes(two.folder) == output_bytes(one.folder)
+
+
+def test_a_stage_without_a_block_is_refused(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    layout = {"transformer": on("all", pipeline=4)}
+    run = render(job(checkpoints, "sd3-medium", "png", layout), tmp_path, ranks=4)
+    assert run.code == 78
+    assert "[layout.transformer.pipeline] 4 stages -> at most 3" in run.stderr
