@@ -31,6 +31,20 @@ function(trireme_library name)
   endif()
 endfunction()
 
+# trireme_fuzzer(name SOURCES ... LINKS ...): a libFuzzer program in build-fuzz/fuzz, if asked for.
+function(trireme_fuzzer name)
+  if(NOT TRIREME_FUZZERS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE trireme_flags ${arg_LINKS})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  add_dependencies(fuzzers ${name})
+endfunction()
+
 # trireme_test(name SOURCES ... LINKS ... [ATEN]): one GoogleTest binary a folder.
 function(trireme_test name)
   cmake_parse_arguments(arg "ATEN" "" "SOURCES;LINKS" ${ARGN})

@@ -23,7 +23,7 @@ from words import CLIP_LENGTH
 
 DROPPED_CAPTIONS = 0.1  # the unguided branch learns from these
 SPREAD = 0.25  # of the drawings: a caption nearly fixes its picture, which makes for clean edges
-OTHER_SIZES_FROM = 0.35  # of all steps: shapes are learnt at the cheap size first
+OTHER_SIZES_FROM = 0.3  # of all steps: shapes are learnt at the cheap size first
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Size:
 
 
 SIZES = [
-    Size(128, 128, 3600, 24, 0.64),
-    Size(96, 160, 600, 24, 0.10),
-    Size(160, 96, 600, 24, 0.10),
-    Size(256, 256, 400, 6, 0.16),  # attention's cost grows with the square: small batches
+    Size(128, 128, 3600, 24, 0.60),
+    Size(96, 160, 600, 24, 0.13),
+    Size(160, 96, 600, 24, 0.13),
+    Size(256, 256, 400, 6, 0.14),  # attention's cost grows with the square: small batches
 ]
 
 Latents = list[tuple[list[str], Tensor]]  # captions and their pictures' latents, a pair a size

@@ -57,8 +57,8 @@ class Family:
 
 
 FAMILIES = {
-    "sd3": Family(16, False, 128, make_sd3_transformer, Sd3Loss, [77, 256], 2000),
-    "pixart": Family(4, True, 256, make_pixart_transformer, PixArtLoss, [], 2700),
+    "sd3": Family(16, False, 128, make_sd3_transformer, Sd3Loss, [77, 256], 4000),
+    "pixart": Family(4, True, 256, make_pixart_transformer, PixArtLoss, [], 4000),
 }
 
 

@@ -1,11 +1,13 @@
-// trireme: reads the command line and the job, has the engine run one command, turns what went wrong
-// into one message and an exit code.
+// trireme: reads the command line and the job, has the engine run one command, turns what went
+// wrong into one message and an exit code.
 #include <CLI/CLI.hpp>
+#include <iostream>
 
 #include "launch/engine.h"
 #include "launch/failure.h"
 #include "src/config/job.h"
 #include "src/config/layout.h"
+#include "src/config/text.h"
 
 namespace trireme {
 namespace {
@@ -17,6 +19,13 @@ Job checked_job(const std::string& path, const std::vector<std::string>& overrid
   refuse_unsupported(job);
   check_layout(job, launched.size);
   return job;
+}
+
+int unknown_command(const std::string& word) {
+  const auto meant = nearest(word, {"render", "inspect"});
+  std::cerr << "[command] " << word << " -> render or inspect"
+            << (meant ? " -> did you mean " + *meant + "?" : "") << "\n";
+  return static_cast<int>(Exit::kUsage);
 }
 
 }  // namespace
@@ -33,8 +42,9 @@ int main(int argc, char** argv) {
   RenderOptions render_options;
   auto* render = app.add_subcommand("render", "Make the pictures of a job");
   render->add_option("job", job_path, "The job file (YAML)")->required();
-  render->add_option("--set", overrides,
-                     "key.path=value: lay a value over the job file; may be given several times")
+  render
+      ->add_option("--set", overrides,
+                   "key.path=value: lay a value over the job file; may be given several times")
       ->take_all()
       ->allow_extra_args(false);
   render->add_flag("--quiet", render_options.quiet, "No progress");
@@ -46,6 +56,11 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError&) {
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty())
+      return unknown_command(argv[1]);
+    std::cout << app.help();
+    return static_cast<int>(Exit::kUsage);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::kUsage);
   }

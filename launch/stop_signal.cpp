@@ -18,13 +18,17 @@ void remember(int signal) {
 StopSignal::StopSignal() {
   std::signal(SIGINT, remember);
   std::signal(SIGTERM, remember);
+  std::signal(SIGUSR1, remember);
 }
 
 StopSignal::~StopSignal() {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGUSR1, SIG_DFL);
 }
 
-int StopSignal::received() { return last_signal; }
+int StopSignal::received() {
+  return last_signal;
+}
 
 }  // namespace trireme

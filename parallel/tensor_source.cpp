@@ -37,7 +37,7 @@ bool Weights::has(const std::string& name) const {
 }
 
 void Weights::elsewhere() const {
-  source_->elsewhere(prefix_ + ".");
+  source_->elsewhere(prefix_);
 }
 
 at::TensorOptions Weights::options(const std::string& name) const {

@@ -27,8 +27,8 @@ class TensorSource {
   // `dim`; converts to its dtype and device. Counts as used.
   virtual void read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
                          Part part) = 0;
-  // Counts the tensors below this prefix as used: another rank holds them.
-  virtual void elsewhere(const std::string& prefix) = 0;
+  // Counts the tensor `scope` and those below it ("scope.weight") as used: another rank holds them.
+  virtual void elsewhere(const std::string& scope) = 0;
   // Text for messages: the file or folder that holds the tensor.
   virtual std::string place(const std::string& name) const = 0;
   // Error (kBadData) unless the stored shape is `shape`.

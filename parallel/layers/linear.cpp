@@ -14,7 +14,9 @@ Linear::Linear(const Weights& weights, LinearShape shape)
     : map_(weights.read("weight", {shape.out, shape.in}),
            weights.read_if(shape.bias, "bias", {shape.out})) {}
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return map_(x); }
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return map_(x);
+}
 
 ColumnLinear::ColumnLinear(const Weights& weights, const Group& group, LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
@@ -22,7 +24,9 @@ ColumnLinear::ColumnLinear(const Weights& weights, const Group& group, LinearSha
                    shape.bias ? weights.read("bias", {shape.out}, 0, part) : at::Tensor());
 }
 
-at::Tensor ColumnLinear::operator()(const at::Tensor& x) const { return map_(x); }
+at::Tensor ColumnLinear::operator()(const at::Tensor& x) const {
+  return map_(x);
+}
 
 GatheredLinear::GatheredLinear(const Weights& weights, const Group& group, LinearShape shape)
     : column_(weights, group, shape),
@@ -53,7 +57,7 @@ RowLinear::RowLinear(const Weights& weights, const Group& group, LinearShape sha
     : group_(group) {
   const auto part = channels(shape.in, shape.unit, group)[group.rank()];
   map_ = LinearMap(weights.read("weight", {shape.out, shape.in}, 1, part),
-                   weights.read_if(shape.bias, "bias", {shape.out}));
+                   weights.read_if(shape.bias, "bias", {shape.out}), Sums::kRoundedOnce);
 }
 
 at::Tensor RowLinear::operator()(const at::Tensor& x) const {

@@ -8,6 +8,14 @@ namespace {
 // Packing needs the weight twice for a moment; larger ones are left as they are.
 constexpr int64_t kLargestPackedBytes = 48 << 20;
 
+// Up to here the arithmetic of a product is little beside the rest of a call, in float64 too.
+constexpr int64_t kLargestWideWeight = 1 << 18;
+
+bool widens(const at::Tensor& weight) {
+  return weight.is_cpu() && weight.scalar_type() == at::kFloat &&
+         weight.numel() < kLargestWideWeight;
+}
+
 bool packs(const at::Tensor& weight) {
   return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.numel() > 0 &&
          weight.numel() * weight.element_size() <= kLargestPackedBytes &&
@@ -25,8 +33,7 @@ at::Tensor pack(const at::Tensor& weight) {
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias) {
   using List = c10::List<std::optional<at::Scalar>>;
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                            c10::string_view, List,
-                            std::optional<c10::string_view>);
+                            c10::string_view, List, std::optional<c10::string_view>);
   static const auto linear = c10::Dispatcher::singleton()
                                  .findSchemaOrThrow("mkldnn::_linear_pointwise", "")
                                  .typed<Linear>();
@@ -36,25 +43,36 @@ at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed, const at
 
 }  // namespace
 
-LinearMap::LinearMap(at::Tensor weight, at::Tensor bias) : bias_(std::move(bias)) {
-  if (packs(weight)) {
+LinearMap::LinearMap(at::Tensor weight, at::Tensor bias, Sums sums) : bias_(std::move(bias)) {
+  if (sums == Sums::kRoundedOnce && widens(weight)) {
+    weight_ = weight.to(at::kDouble);
+  } else if (packs(weight)) {
     packed_ = pack(weight);
   } else {
     weight_ = std::move(weight);
   }
 }
 
-at::Tensor LinearMap::operator()(const at::Tensor& x) const { return apply(x, bias_); }
+at::Tensor LinearMap::operator()(const at::Tensor& x) const {
+  return apply(x, bias_);
+}
 
-at::Tensor LinearMap::product(const at::Tensor& x) const { return apply(x, {}); }
+at::Tensor LinearMap::product(const at::Tensor& x) const {
+  return apply(x, {});
+}
 
 at::Tensor LinearMap::product_in_float32(const at::Tensor& x) const {
   const auto wide = x.to(at::kFloat);
-  return packed_.defined() ? product(wide) : at::linear(wide, weight_.to(at::kFloat));
+  const bool float32 = packed_.defined() || weight_.scalar_type() == at::kDouble;
+  return float32 ? product(wide) : at::linear(wide, weight_.to(at::kFloat));
 }
 
 at::Tensor LinearMap::apply(const at::Tensor& x, const at::Tensor& bias) const {
-  if (!packed_.defined()) return at::linear(x, weight_, bias);
+  if (!packed_.defined()) {
+    if (weight_.scalar_type() == x.scalar_type()) return at::linear(x, weight_, bias);
+    const auto wide_bias = bias.defined() ? bias.to(at::kDouble) : bias;
+    return at::linear(x.to(at::kDouble), weight_, wide_bias).to(x.scalar_type());
+  }
   // A single row is another product there, whose sums depend on the threads: two are not.
   if (x.numel() != x.size(-1)) return packed_linear(x, packed_, bias);
   const auto row = x.reshape({1, x.size(-1)});

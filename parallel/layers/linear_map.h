@@ -1,17 +1,22 @@
 // LinearMap: y = x W^T + b the way the device does it best. On a CPU, float32 weights are laid out
-// once for oneDNN, whose products are faster there than the BLAS default, and give the same bits for
-// any number of threads: a picture must not change with the threads that a layout leaves a rank.
+// once for oneDNN, whose products are faster there than the BLAS default, and give the same bits
+// for any number of threads: a picture must not change with the threads that a layout leaves a
+// rank.
 #pragma once
 
 #include <ATen/ATen.h>
 
 namespace trireme {
 
+// Whether a map's sums are to be rounded once (in float64 until then) where that is cheap: float32
+// on a CPU, small weights. For sums that a tensor split cuts, so that a cut shows less.
+enum class Sums { kPlain, kRoundedOnce };
+
 class LinearMap {
  public:
   LinearMap() = default;
   // weight [out, in]; bias [out], or undefined for none
-  LinearMap(at::Tensor weight, at::Tensor bias);
+  LinearMap(at::Tensor weight, at::Tensor bias, Sums sums = Sums::kPlain);
 
   at::Tensor operator()(const at::Tensor& x) const;  // [..., in] -> [..., out]
   const at::Tensor& bias() const { return bias_; }

@@ -155,9 +155,8 @@ class Wait {
 
   // Tests each of them once.
   bool over(std::vector<Request>& requests) const {
-    return std::count_if(requests.begin(), requests.end(), [&](Request& request) {
-             return !finished(request);
-           }) == 0;
+    return std::count_if(requests.begin(), requests.end(),
+                         [&](Request& request) { return !finished(request); }) == 0;
   }
 
  private:
@@ -243,7 +242,9 @@ struct MpiTransport::Posted : Transfer {
     if (!requests.empty()) transport.comm_->keep(std::move(requests), {std::move(x)});
   }
   void wait() override { transport.wait(requests, {x}, operation); }
-  bool ready() override { return Wait(*transport.world_, *transport.comm_, operation).over(requests); }
+  bool ready() override {
+    return Wait(*transport.world_, *transport.comm_, operation).over(requests);
+  }
 
   MpiTransport transport;  // a copy: it only holds shared pointers
   std::vector<Request> requests;
@@ -322,10 +323,12 @@ void MpiTransport::all_gather(std::vector<at::Tensor>& all) {
 }
 
 // In the order of ranks, whoever does it, so that all ranks and both ways below agree to the bit.
+// Float32 is rounded once.
 at::Tensor sum_of(const std::vector<at::Tensor>& terms) {
-  auto sum = terms[0].clone();
+  const auto type = terms[0].scalar_type();
+  auto sum = terms[0].to(type == at::kFloat ? at::kDouble : type, false, /*copy=*/true);
   for (size_t r = 1; r < terms.size(); ++r) sum.add_(terms[r]);
-  return sum;
+  return sum.to(type);
 }
 
 // Each rank sums one chunk and hands it round: 2 (n - 1) / n of the tensor is sent by each rank,

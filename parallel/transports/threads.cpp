@@ -188,11 +188,12 @@ void ThreadTransport::all_reduce(at::Tensor& x) {
   for (int r = 0; r < size(); ++r) expect_same(x, shown[r], r, "all_reduce");
   const auto part = Split(x.numel(), size())[rank_];
   const auto chunk = [&](int r) { return shown[r].view(-1).narrow(0, part.begin, part.length); };
-  auto sum = chunk(0).clone();
+  const bool rounds_once = x.scalar_type() == at::kFloat;  // as over MPI
+  auto sum = chunk(0).to(rounds_once ? at::kDouble : x.scalar_type(), false, /*copy=*/true);
   for (int r = 1; r < size(); ++r) sum.add_(chunk(r));
   for (int r = 0; r < size(); ++r) chunk(r).copy_(sum);
   traffic_->count("all_reduce", 2 * (size() - 1),
-                  x.nbytes() + (size() - 2) * static_cast<int64_t>(sum.nbytes()));
+                  x.nbytes() + (size() - 2) * static_cast<int64_t>(chunk(rank_).nbytes()));
   done("all_reduce");
 }
 

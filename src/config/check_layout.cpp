@@ -133,6 +133,11 @@ std::vector<int> resolve_ranks(const RankChoice& ranks, int replica_size) {
 
 void check_layout(const Job& job, int world_size) {
   std::vector<Problem> problems = layout_problems(job.layout, world_size);
+  // What a newcomer meets who leaves mpirun out.
+  if (world_size == 1) {
+    for (Problem& problem : problems)
+      problem.message += "; this is one rank: start more with mpirun -n, or --set layout=auto";
+  }
   if (!problems.empty()) throw job_error(job.source, problems);
 }
 

@@ -39,10 +39,11 @@ constexpr Bin kBins[] = {
 
 Size bin_for(Size asked, int64_t sample_size) {
   if (sample_size != 32 && sample_size != 64 && sample_size != 128 && sample_size != 256)
-    throw Error(Exit::kBadJob,
-                fmt::format("[sampling.use_resolution_binning] a transformer of sample_size {} -> 32, "
-                            "64, 128 or 256 -> it has no bins; set use_resolution_binning: false",
-                            sample_size));
+    throw Error(
+        Exit::kBadJob,
+        fmt::format("[sampling.use_resolution_binning] a transformer of sample_size {} -> 32, "
+                    "64, 128 or 256 -> it has no bins; set use_resolution_binning: false",
+                    sample_size));
   const double ratio = static_cast<double>(asked.height) / static_cast<double>(asked.width);
   const Bin* best = nullptr;
   for (const auto& bin : kBins) {

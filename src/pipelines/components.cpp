@@ -23,10 +23,11 @@ Family family_of(const Repository& repository) {
   const auto name = repository.pipeline_class();
   if (name == "StableDiffusion3Pipeline") return Family::kSd3;
   if (name == "PixArtSigmaPipeline") return Family::kPixArtSigma;
-  throw Error(Exit::kBadData,
-              fmt::format("[model.path] {}: {} -> StableDiffusion3Pipeline or PixArtSigmaPipeline -> "
-                          "a checkpoint of another family",
-                          repository.name(), name));
+  throw Error(
+      Exit::kBadData,
+      fmt::format("[model.path] {}: {} -> StableDiffusion3Pipeline or PixArtSigmaPipeline -> "
+                  "a checkpoint of another family",
+                  repository.name(), name));
 }
 
 nlohmann::json scheduler_config(const Repository& repository) {

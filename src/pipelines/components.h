@@ -1,6 +1,6 @@
-// From a checkpoint's folders to models: which class a component is, where its weights are, and what
-// in its files no model of ours reads. Each function reads this rank's part and refuses a file with
-// tensors that nobody wanted.
+// From a checkpoint's folders to models: which class a component is, where its weights are, and
+// what in its files no model of ours reads. Each function reads this rank's part and refuses a file
+// with tensors that nobody wanted.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,7 @@ namespace {
 constexpr int kNegative = 0, kPositive = 1;  // halves of the guidance axis
 
 TextEmbeddings stack(const std::vector<TextEmbeddings>& rows) {
-  const auto join = [&](at::Tensor TextEmbeddings::* field) {
+  const auto join = [&](at::Tensor TextEmbeddings::*field) {
     std::vector<at::Tensor> tensors;
     for (const auto& row : rows) tensors.push_back(row.*field);
     return tensors.front().defined() ? at::cat(tensors) : at::Tensor();
@@ -63,8 +63,9 @@ class Branches {
   }
 
   at::Tensor without_some_blocks(const at::Tensor& input, int step) const {
-    const auto mine = skipping_ ? predict(denoiser_, *skipping_, input, step, request_.guidance.skipped)
-                                : at::empty_like(input);
+    const auto mine = skipping_
+                          ? predict(denoiser_, *skipping_, input, step, request_.guidance.skipped)
+                          : at::empty_like(input);
     return guidance_.broadcast(mine, guidance_.alone() ? 0 : kPositive);
   }
 
@@ -113,7 +114,8 @@ Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseR
     const auto input = solver.input(latents, step);
     const auto fresh = schedule.needs_noise ? draw() : at::Tensor();
     latents = solver.step(prediction(input, static_cast<int>(step)), step, latents, fresh);
-    // A sum is finite only if every term is; looked at after the loop, so that no step waits for it.
+    // A sum is finite only if every term is; looked at after the loop, so that no step waits for
+    // it.
     finite.push_back(at::isfinite(latents.flatten(1).sum(1)));
   }
   return {true, latents, first_broken(finite)};

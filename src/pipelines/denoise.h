@@ -1,5 +1,5 @@
-// The denoising loop: from noise to latents. Every rank of the transformer holds the whole latents of
-// its batch and steps them alike; only the model's evaluation is divided. The one line that is
+// The denoising loop: from noise to latents. Every rank of the transformer holds the whole latents
+// of its batch and steps them alike; only the model's evaluation is divided. The one line that is
 // particular to guidance over ranks is where the branches' predictions meet.
 #pragma once
 
@@ -39,8 +39,8 @@ struct DenoiseRequest {
 using GoOn = std::function<bool(int64_t step)>;
 
 struct Denoised {
-  bool complete = false;               // else nothing below is meant
-  at::Tensor latents;                  // float32 [batch, channels, h, w]
+  bool complete = false;                // else nothing below is meant
+  at::Tensor latents;                   // float32 [batch, channels, h, w]
   std::vector<int64_t> broken_at_step;  // [batch]: the step whose result was not finite, or -1
 };
 

@@ -1,5 +1,5 @@
-// The noise of a batch. A sample's draws depend on its own seed and size alone: float32 on the host,
-// whatever rank, batch, dtype or device goes on with them.
+// The noise of a batch. A sample's draws depend on its own seed and size alone: float32 on the
+// host, whatever rank, batch, dtype or device goes on with them.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -9,8 +9,7 @@ namespace trireme {
 namespace {
 
 // A tensor that only the root has, and whose shape only it knows; undefined stays undefined.
-at::Tensor broadcast_unknown(const Group& group, const at::Tensor& x, int root,
-                             at::Device device) {
+at::Tensor broadcast_unknown(const Group& group, const at::Tensor& x, int root, at::Device device) {
   constexpr int64_t kMaxDims = 6;
   auto header = at::zeros({kMaxDims + 2}, at::kLong);  // dims + 1 (0: undefined), dtype, sizes
   if (group.rank() == root && x.defined()) {
@@ -32,8 +31,8 @@ at::Tensor broadcast_unknown(const Group& group, const at::Tensor& x, int root,
 ModelFacts facts_of(const Repository& repository) {
   const auto transformer = repository.required("transformer").config();
   // The VAE's levels but the last double the side.
-  const auto levels = repository.required("vae").config().get<std::vector<int64_t>>(
-      "block_out_channels");
+  const auto levels =
+      repository.required("vae").config().get<std::vector<int64_t>>("block_out_channels");
   return {.family = family_of(repository),
           .sample_size = transformer.get<int64_t>("sample_size"),
           .pixels_per_latent = int64_t{1} << (levels.size() - 1),
@@ -103,11 +102,12 @@ Denoised Pipeline::everywhere(Denoised denoised) const {
   const auto& replica = placement_.replica;
   if (static_cast<int>(placement_.transformer.size()) == replica.size()) return denoised;
   const int root = placement_.transformer.front();
-  denoised.complete = replica.broadcast(at::tensor(int64_t{denoised.complete}), root).item<int64_t>() != 0;
+  denoised.complete =
+      replica.broadcast(at::tensor(int64_t{denoised.complete}), root).item<int64_t>() != 0;
   if (!denoised.complete) return denoised;
   denoised.latents = broadcast_unknown(replica, denoised.latents, root, options_.device);
-  const auto broken = broadcast_unknown(replica, at::tensor(denoised.broken_at_step, at::kLong),
-                                        root, at::kCPU);
+  const auto broken =
+      broadcast_unknown(replica, at::tensor(denoised.broken_at_step, at::kLong), root, at::kCPU);
   const auto* steps = broken.const_data_ptr<int64_t>();
   denoised.broken_at_step.assign(steps, steps + broken.numel());
   return denoised;

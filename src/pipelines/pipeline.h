@@ -62,7 +62,7 @@ class Pipeline {
   ModelFacts facts_;
   Placement placement_;
   PipelineOptions options_;
-  nlohmann::json scheduler_;  // the checkpoint's scheduler_config.json
+  nlohmann::json scheduler_;            // the checkpoint's scheduler_config.json
   std::unique_ptr<TextEncoders> text_;  // on the encoders' ranks
   std::unique_ptr<Denoiser> denoiser_;  // on the transformer's ranks
   std::optional<VaeDecoder> vae_;       // on the VAE's rank

@@ -42,8 +42,8 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
   p.replica = world.split(world.rank() / size, world.rank());
   const auto transformer = layout.transformer.value_or(default_transformer(size, blocks));
   p.transformer = resolve_ranks(transformer.ranks, size);
-  p.text_encoders = layout.text_encoders ? resolve_ranks(layout.text_encoders->ranks, size)
-                                         : std::vector<int>{0};
+  p.text_encoders =
+      layout.text_encoders ? resolve_ranks(layout.text_encoders->ranks, size) : std::vector<int>{0};
   p.vae = layout.vae ? resolve_ranks(layout.vae->ranks, size) : std::vector<int>{size - 1};
 
   p.mesh_shape = {.guidance = transformer.guidance,

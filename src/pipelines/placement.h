@@ -12,15 +12,15 @@
 namespace trireme {
 
 struct Placement {
-  Group replica;                      // the ranks that make a sample together
-  std::vector<int> text_encoders;     // their ranks in the replica
+  Group replica;                   // the ranks that make a sample together
+  std::vector<int> text_encoders;  // their ranks in the replica
   std::vector<int> transformer;
   std::vector<int> vae;
 
   Group encoder_tensor;  // the text encoders' ranks; alone elsewhere
   Group denoising;       // the transformer's ranks; alone elsewhere
   MeshShape mesh_shape;
-  Mesh mesh;             // of the same ranks
+  Mesh mesh;  // of the same ranks
 
   bool holds(const std::vector<int>& ranks) const;  // whether this rank is one of them
 };

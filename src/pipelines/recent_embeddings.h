@@ -1,6 +1,6 @@
-// RecentEmbeddings: the text embeddings of the prompts seen last, so that the negative prompt, above
-// all, is encoded once. Collective like Pipeline::encode: ranks that are asked for the same prompts
-// in the same order hold and miss the same ones.
+// RecentEmbeddings: the text embeddings of the prompts seen last, so that the negative prompt,
+// above all, is encoded once. Collective like Pipeline::encode: ranks that are asked for the same
+// prompts in the same order hold and miss the same ones.
 #pragma once
 
 #include <map>

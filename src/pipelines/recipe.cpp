@@ -31,20 +31,17 @@ void check_family(const Sampling& s, Family family, std::vector<Problem>& proble
   }
   if (!s.sigmas.empty())
     refuse("sigmas", "given for PixArt-Sigma -> SD3 only -> give timesteps instead");
-  if (s.clip_skip)
-    refuse("clip_skip", "given for PixArt-Sigma -> SD3 only -> PixArt has no CLIP");
+  if (s.clip_skip) refuse("clip_skip", "given for PixArt-Sigma -> SD3 only -> PixArt has no CLIP");
   if (!s.skip_guidance_layers.empty())
     refuse("skip_guidance_layers", "given for PixArt-Sigma -> SD3 only -> leave it out");
 }
 
-void check_multiple(const char* key, int64_t pixels, int64_t unit,
-                    std::vector<Problem>& problems) {
+void check_multiple(const char* key, int64_t pixels, int64_t unit, std::vector<Problem>& problems) {
   if (pixels % unit == 0) return;
-  problems.push_back(
-      {.place = key,
-       .message = fmt::format("{} -> a multiple of {} -> {} or {} are near", pixels, unit,
-                              std::max(pixels / unit, int64_t{1}) * unit,
-                              (pixels / unit + 1) * unit)});
+  problems.push_back({.place = key,
+                      .message = fmt::format("{} -> a multiple of {} -> {} or {} are near", pixels,
+                                             unit, std::max(pixels / unit, int64_t{1}) * unit,
+                                             (pixels / unit + 1) * unit)});
 }
 
 // The size asked for, and the one that is made before resizing and cropping.
@@ -70,10 +67,11 @@ std::vector<Problem> problems_of(const Sample& sample, const ModelFacts& model) 
   check_multiple("width", made.width, model.pixels_per_latent * model.patch_size, problems);
   const auto length = s.max_sequence_length.value_or(0);
   if (model.family == Family::kSd3 && length > kLongestSd3Text)
-    problems.push_back({.place = "max_sequence_length",
-                        .message = fmt::format("{} -> at most {} for SD3 -> longer texts are beyond "
-                                               "what the model was trained for",
-                                               length, kLongestSd3Text)});
+    problems.push_back(
+        {.place = "max_sequence_length",
+         .message = fmt::format("{} -> at most {} for SD3 -> longer texts are beyond "
+                                "what the model was trained for",
+                                length, kLongestSd3Text)});
   return problems;
 }
 

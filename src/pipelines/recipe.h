@@ -19,7 +19,7 @@ enum class Family { kSd3, kPixArtSigma };
 // What recipes need to know of a model.
 struct ModelFacts {
   Family family = Family::kSd3;
-  int64_t sample_size = 0;       // latent pixels of a side that the transformer was trained for
+  int64_t sample_size = 0;        // latent pixels of a side that the transformer was trained for
   int64_t pixels_per_latent = 8;  // of a side, by the VAE
   int64_t patch_size = 2;
 };

@@ -50,17 +50,20 @@ TextEmbeddings Sd3TextEncoders::operator()(const Prompt& prompt) const {
   const auto clips = at::cat({l.hidden, g.hidden}, -1);
   const auto padded = at::constant_pad_nd(clips, {0, width_ - clips.size(-1)});
   const auto t5 = t5_hidden(prompt, padded.options());
-  return {.hidden = at::cat({padded, t5}, 1), .pooled = at::cat({l.pooled, g.pooled}, -1), .mask = at::Tensor()};
+  return {.hidden = at::cat({padded, t5}, 1),
+          .pooled = at::cat({l.pooled, g.pooled}, -1),
+          .mask = at::Tensor()};
 }
 
-at::Tensor Sd3TextEncoders::t5_hidden(const Prompt& prompt, const at::TensorOptions& options) const {
+at::Tensor Sd3TextEncoders::t5_hidden(const Prompt& prompt,
+                                      const at::TensorOptions& options) const {
   if (!t5_) return at::zeros({1, prompt.max_sequence_length, width_}, options);
   const auto tokens = t5_->tokenizer->encode(prompt.text_3, prompt.max_sequence_length);
   return t5_->encoder(row(tokens.ids, device_));
 }
 
-PixArtTextEncoders::PixArtTextEncoders(std::shared_ptr<const Tokenizer> tokenizer, T5Encoder encoder,
-                                       at::Device device)
+PixArtTextEncoders::PixArtTextEncoders(std::shared_ptr<const Tokenizer> tokenizer,
+                                       T5Encoder encoder, at::Device device)
     : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)), device_(device) {}
 
 TextEmbeddings PixArtTextEncoders::operator()(const Prompt& prompt) const {

@@ -1,6 +1,6 @@
-// From prompts to text embeddings, as each family's pipeline in diffusers assembles them: tokenizers
-// and text encoders together. One prompt at a time, so that its embeddings do not depend on its
-// neighbours. The encoders may be cut over a tensor group; the ranks of it call together.
+// From prompts to text embeddings, as each family's pipeline in diffusers assembles them:
+// tokenizers and text encoders together. One prompt at a time, so that its embeddings do not depend
+// on its neighbours. The encoders may be cut over a tensor group; the ranks of it call together.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -33,8 +33,8 @@ Job for_device(Job job, at::Device device) {
 OutputFolder open_output(const Inputs& inputs, const Group& world) {
   const auto& path = inputs.job().output.path.resolved;
   const auto options = inputs.output_options();
-  auto folder = world.rank() == kSpeaker ? OutputFolder::open(path, options)
-                                         : OutputFolder(path, options);
+  auto folder =
+      world.rank() == kSpeaker ? OutputFolder::open(path, options) : OutputFolder(path, options);
   world.barrier();  // nobody writes before it is there
   return folder;
 }
@@ -52,7 +52,6 @@ Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
 
 ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {
   return {.pictures = inputs.file_count(),
-          .skipped = 0,
           .steps_per_picture = inputs.recipe(inputs.prompts().sample(0)).num_inference_steps,
           .voice = voice_for(machine.terminal)};
 }
@@ -128,8 +127,8 @@ bool Renderer::visit(const Batch& batch) {
   const auto agreed = replica.all_reduce(at::tensor({int64_t{missing}, stops}, at::kLong));
   if (agreed[1].item<int64_t>() != 0) return false;
   if (agreed[0].item<int64_t>() != 0) return make(batch);
-  for (const auto& sample : batch.samples)
-    outcome_.note(inputs_.position(sample), Fate::kWasThere);
+  for (const auto& sample : batch.samples) outcome_.note(inputs_.position(sample), Fate::kWasThere);
+  counts_.skipped += static_cast<int64_t>(batch.samples.size());
   return true;
 }
 
@@ -148,8 +147,7 @@ void Renderer::write_embeds(const Batch& batch, const std::vector<Conditioning>&
   const auto& placement = pipeline_.placement();
   if (placement.replica.rank() == placement.text_encoders.front())
     for (size_t i = 0; i < rows.size(); ++i)
-      write(batch.samples[i],
-            embeds_file(inputs_.job(), batch.samples[i], batch.recipe, rows[i]));
+      write(batch.samples[i], embeds_file(inputs_.job(), batch.samples[i], batch.recipe, rows[i]));
   counts_.done += static_cast<int64_t>(rows.size());
   show_progress();
 }
@@ -185,8 +183,7 @@ void Renderer::finish_sample(const Batch& batch, const Sample& sample, const at:
   const bool to_latents = inputs_.job().last_stage == JobStage::kDenoise;
   const int writer = to_latents ? placement.transformer.front() : placement.vae.front();
   if (placement.replica.rank() != writer) return;
-  if (to_latents)
-    return write(sample, latents_file(inputs_.job(), sample, batch.recipe, latents));
+  if (to_latents) return write(sample, latents_file(inputs_.job(), sample, batch.recipe, latents));
   at::Tensor pixels;
   {
     const auto timer = clock_.time(Stage::kDecode);
@@ -197,9 +194,10 @@ void Renderer::finish_sample(const Batch& batch, const Sample& sample, const at:
 }
 
 void Renderer::fail(const Sample& sample, int64_t step) {
-  const auto why = fmt::format("[denoise] sample {}: NaN or infinity after step {} -> finite latents "
-                               "-> weights that overflow this dtype; try dtype: float32",
-                               sample.index, step);
+  const auto why = fmt::format(
+      "[denoise] sample {}: NaN or infinity after step {} -> finite latents "
+      "-> weights that overflow this dtype; try dtype: float32",
+      sample.index, step);
   if (inputs_.job().output.on_error == OnError::kStop) throw Error(Exit::kBadData, why);
   ++counts_.failed;
   outcome_.note(inputs_.position(sample), Fate::kFailed);

@@ -1,6 +1,7 @@
 // render: a job from its rows to its files, on all ranks of a world. Replicas take batches in turn;
-// inside a replica all ranks go through a batch together. Each sample's file appears whole or not at
-// all, so a run that was broken off goes on where it stopped and the same job gives the same bytes.
+// inside a replica all ranks go through a batch together. Each sample's file appears whole or not
+// at all, so a run that was broken off goes on where it stopped and the same job gives the same
+// bytes.
 #pragma once
 
 #include <functional>
@@ -22,8 +23,8 @@ struct Machine {
   std::function<int()> stop_signal = [] { return 0; };  // the signal that asks us to stop, or 0
 };
 
-// Exit code: kDone, kTooManyFailed or, if a signal stopped it at a step, kDrained. Everything else is an
-// Error. Collective over the world.
+// Exit code: kDone, kTooManyFailed or, if a signal stopped it at a step, kDrained. Everything else
+// is an Error. Collective over the world.
 Exit render(const Job& job, const Machine& machine);
 
 }  // namespace trireme

@@ -7,9 +7,10 @@ namespace {
 
 constexpr double kSecondsBetweenLetters = 0.2;
 
-// A letter: done, failed, steps, and whether it is the last.
+// A letter: done, skipped, failed, steps, and whether it is the last.
 at::Tensor to_letter(const ProgressCounts& counts, bool end) {
-  return at::tensor({counts.done, counts.failed, counts.steps, int64_t{end}}, at::kLong);
+  return at::tensor({counts.done, counts.skipped, counts.failed, counts.steps, int64_t{end}},
+                    at::kLong);
 }
 
 }  // namespace
@@ -17,7 +18,8 @@ at::Tensor to_letter(const ProgressCounts& counts, bool end) {
 Tally::Tally(const Group& world, int replicas)
     : world_(world), leads_(world.rank() % (world.size() / replicas) == 0) {
   if (world.rank() != 0) return;
-  for (int r = 0; r < replicas; ++r) replicas_.push_back({r * (world.size() / replicas), {}, false, {}});
+  for (int r = 0; r < replicas; ++r)
+    replicas_.push_back({r * (world.size() / replicas), {}, false, {}});
   for (auto& replica : replicas_) expect(replica);
 }
 
@@ -45,8 +47,9 @@ void Tally::listen() {
     while (!replica.letter.empty() && replica.letter[0].ready()) {
       const auto letter = replica.letter[0].wait();
       const auto* numbers = letter.const_data_ptr<int64_t>();
-      replica.counts = {.done = numbers[0], .failed = numbers[1], .steps = numbers[2]};
-      replica.ended = numbers[3] != 0;
+      replica.counts = {
+          .done = numbers[0], .skipped = numbers[1], .failed = numbers[2], .steps = numbers[3]};
+      replica.ended = numbers[4] != 0;
       expect(replica);
     }
   }
@@ -57,6 +60,7 @@ ProgressCounts Tally::heard() {
   ProgressCounts sum;
   for (const auto& replica : replicas_) {
     sum.done += replica.counts.done;
+    sum.skipped += replica.counts.skipped;
     sum.failed += replica.counts.failed;
     sum.steps += replica.counts.steps;
   }

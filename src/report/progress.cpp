@@ -56,10 +56,10 @@ double Progress::pictures_made() const {
 }
 
 std::string Progress::line() const {
-  const std::int64_t finished = options_.skipped + counts_.done + counts_.failed;
+  const std::int64_t finished = counts_.skipped + counts_.done + counts_.failed;
   std::string text = fmt::format("{}/{} pictures", finished, options_.pictures);
   if (options_.steps_per_picture > 0) {
-    const std::int64_t steps = (options_.pictures - options_.skipped) * options_.steps_per_picture;
+    const std::int64_t steps = (options_.pictures - counts_.skipped) * options_.steps_per_picture;
     text += fmt::format(", {}/{} steps", counts_.steps, steps);
   }
   if (counts_.failed > 0) text += fmt::format(", {} failed", counts_.failed);
@@ -67,19 +67,21 @@ std::string Progress::line() const {
   const double passed = seconds();
   if (made < kFirstEstimate || passed <= 0) return text;
   const double rate = made / passed;
-  const double open = static_cast<double>(options_.pictures - options_.skipped) - made;
+  const double open = static_cast<double>(options_.pictures - counts_.skipped) - made;
   return text +
          fmt::format(", {}, {} left", human_rate(rate), human_duration(std::max(open, 0.0) / rate));
 }
 
 std::string Progress::summary() const {
+  if (counts_.done + counts_.failed == 0 && counts_.skipped > 0)
+    return fmt::format("nothing to do: {} pictures were there already", counts_.skipped);
   const double passed = seconds();
   std::string text = fmt::format("{} picture{} in {}", counts_.done, counts_.done == 1 ? "" : "s",
                                  human_duration(passed));
   if (counts_.done > 0 && passed > 0) {
     text += fmt::format(", {}", human_rate(static_cast<double>(counts_.done) / passed));
   }
-  if (options_.skipped > 0) text += fmt::format(", {} were there already", options_.skipped);
+  if (counts_.skipped > 0) text += fmt::format(", {} were there already", counts_.skipped);
   if (counts_.failed > 0) text += fmt::format(", {} failed", counts_.failed);
   return text;
 }

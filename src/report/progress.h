@@ -25,14 +25,14 @@ struct Surroundings {
 Voice voice_for(const Surroundings& surroundings);
 
 struct ProgressCounts {
-  std::int64_t done = 0;  // pictures of this run, without the skipped
+  std::int64_t done = 0;     // pictures of this run, without the skipped
+  std::int64_t skipped = 0;  // that earlier runs made
   std::int64_t failed = 0;
   std::int64_t steps = 0;  // denoising steps of this run, summed over pictures
 };
 
 struct ProgressOptions {
   std::int64_t pictures = 0;  // of the whole job
-  std::int64_t skipped = 0;   // of those, done by earlier runs
   std::int64_t steps_per_picture = 0;
   Voice voice = Voice::kLines;
   std::size_t columns = 80;           // of the terminal

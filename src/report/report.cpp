@@ -13,11 +13,14 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// Bytes only where they were measured.
 ordered_json as_json(const StageReport& stage) {
-  return {{"weights_bytes", stage.weights_bytes},
-          {"activations_bytes", stage.activations_bytes},
-          {"buffers_bytes", stage.buffers_bytes},
-          {"seconds", stage.seconds}};
+  ordered_json json;
+  if (stage.weights_bytes > 0) json["weights_bytes"] = stage.weights_bytes;
+  if (stage.activations_bytes > 0) json["activations_bytes"] = stage.activations_bytes;
+  if (stage.buffers_bytes > 0) json["buffers_bytes"] = stage.buffers_bytes;
+  json["seconds"] = stage.seconds;
+  return json;
 }
 
 ordered_json as_json(const RankReport& report) {
@@ -36,8 +39,9 @@ ordered_json as_json(const RankReport& report) {
 }
 
 StageReport stage_report(const ordered_json& json) {
-  return {json.at("weights_bytes"), json.at("activations_bytes"), json.at("buffers_bytes"),
-          json.at("seconds")};
+  return {json.value("weights_bytes", std::int64_t{0}),
+          json.value("activations_bytes", std::int64_t{0}),
+          json.value("buffers_bytes", std::int64_t{0}), json.at("seconds")};
 }
 
 double stage_seconds(const RankReport& rank, const std::string& name) {

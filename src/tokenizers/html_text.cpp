@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trireme {
@@ -25,6 +26,27 @@ bool contains(const Names& names, const std::string& name) {
   return !name.empty() && std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// Where a character next stands. Remembers the last answer, or a text of nothing but "<" would be
+// searched to its end for "&" at each of them.
+class NextOf {
+ public:
+  NextOf(char16_t character, const UnicodeString& text) : character_(character), text_(text) {}
+
+  int32_t operator()(int32_t from) {
+    const bool known = asked_ >= 0 && from >= asked_ && (found_ < 0 || found_ >= from);
+    if (!known) {
+      found_ = text_.indexOf(character_, from);
+      asked_ = from;
+    }
+    return found_;
+  }
+
+ private:
+  char16_t character_;
+  const UnicodeString& text_;
+  int32_t asked_ = -1, found_ = -1;
+};
+
 }  // namespace
 
 // Follows html.parser as BeautifulSoup drives it: one pass that stops where the text might go on,
@@ -41,7 +63,12 @@ class HtmlText::Parser {
         attribute_(html.attribute_.matcher(markup)),
         end_(html.end_tag_.matcher(markup)),
         comment_end_(html.comment_end_.matcher(markup)),
-        cdata_end_(html.cdata_end_.matcher(markup)) {}
+        cdata_end_(html.cdata_end_.matcher(markup)),
+        ampersand_(u'&', markup),
+        less_(u'<', markup),
+        greater_(u'>', markup),
+        semicolon_(u';', markup),
+        last_turn_(last_of(u"'\"/>", markup)) {}
 
   UnicodeString run() {
     pass(false);
@@ -52,6 +79,12 @@ class HtmlText::Parser {
  private:
   using Matcher = std::unique_ptr<icu::RegexMatcher>;
   static constexpr int32_t kIncomplete = -1;
+
+  static int32_t last_of(std::u16string_view characters, const UnicodeString& text) {
+    int32_t last = text.lastIndexOf(char16_t{0});
+    for (const auto c : characters) last = std::max(last, text.lastIndexOf(c));
+    return last;
+  }
 
   UnicodeString slice(int32_t begin, int32_t end) const {
     return UnicodeString(markup_, begin, end - begin);
@@ -108,8 +141,8 @@ class HtmlText::Parser {
   // The next `<` or `&`; inside a script or style its end tag. kIncomplete: there is none.
   int32_t next_mark() {
     if (!raw_) {
-      const int32_t amp = markup_.indexOf(u'&', at_);
-      const int32_t less = markup_.indexOf(u'<', at_);
+      const int32_t amp = ampersand_(at_);
+      const int32_t less = less_(at_);
       if (amp < 0 || less < 0) return std::max(amp, less);
       return std::min(amp, less);
     }
@@ -148,7 +181,7 @@ class HtmlText::Parser {
     } else if (starts_with(at_, u"<![")) {
       end = marked_section();
     } else if (next == u'?' || next == u'!') {
-      end = after(u'>', at_ + 2);
+      end = after_greater(at_ + 2);
     } else if (at_ + 1 < markup_.length()) {
       data(u"<");
       end = at_ + 1;
@@ -157,8 +190,8 @@ class HtmlText::Parser {
     }
     if (end < 0) {
       if (!last) return false;
-      end = after(u'>', at_ + 1);
-      if (end < 0) end = markup_.indexOf(u'<', at_ + 1);
+      end = after_greater(at_ + 1);
+      if (end < 0) end = less_(at_ + 1);
       if (end < 0) end = at_ + 1;
       data(slice(at_, end));
     }
@@ -166,13 +199,14 @@ class HtmlText::Parser {
     return true;
   }
 
-  int32_t after(char16_t c, int32_t from) const {
-    const int32_t at = markup_.indexOf(c, from);
+  int32_t after_greater(int32_t from) {
+    const int32_t at = greater_(from);
     return at < 0 ? kIncomplete : at + 1;
   }
 
   // Where the start tag at at_ ends, by html.parser's tolerant rules.
   int32_t start_tag_end() {
+    if (at_ > last_turn_) return kIncomplete;
     if (!match_at(start_, at_)) return kIncomplete;
     const int32_t end = end_of(start_);
     if (end == markup_.length()) return kIncomplete;
@@ -203,7 +237,7 @@ class HtmlText::Parser {
   }
 
   int32_t end_tag() {
-    const int32_t end = after(u'>', at_ + 1);
+    const int32_t end = after_greater(at_ + 1);
     if (end < 0) return kIncomplete;
     if (match_at(end_, at_)) {
       end_element(to_utf8(python_lower(group(end_, 1))));
@@ -213,7 +247,7 @@ class HtmlText::Parser {
     if (!match_at(name_, at_ + 2)) return end;  // "</>", or a comment in disguise
     const int32_t name_end = end_of(name_);
     end_element(to_utf8(python_lower(group(name_, 1))));
-    return std::max(after(u'>', name_end), at_ + 1);
+    return std::max(after_greater(name_end), at_ + 1);
   }
 
   int32_t marked_section() {
@@ -245,7 +279,7 @@ class HtmlText::Parser {
 
   bool number_reference() {
     if (!match_at(number_, at_)) {
-      if (markup_.indexOf(u';', at_) >= 0) {
+      if (semicolon_(at_) >= 0) {
         data(u"&#");
         at_ += 2;
       }
@@ -264,6 +298,10 @@ class HtmlText::Parser {
   const HtmlText& html_;
   const UnicodeString& markup_;
   Matcher entity_, number_, start_, name_, attribute_, end_, comment_end_, cdata_end_;
+  NextOf ampersand_, less_, greater_, semicolon_;
+  // Behind the last quote, slash, `>` or NUL a start tag takes all that follows as attributes and
+  // has no end. Known without looking, or "<a <a <a" would be read to its end at every "<".
+  int32_t last_turn_;
   int32_t at_ = 0;
   std::optional<std::string> raw_;  // inside this script or style, whose text is no mark-up
   std::vector<std::string> open_;

@@ -72,9 +72,9 @@ void ComponentSource::read_into(const at::Tensor& destination, const std::string
   found.file->read_into(destination, *found.tensor, dim, part);
 }
 
-void ComponentSource::elsewhere(const std::string& prefix) {
+void ComponentSource::elsewhere(const std::string& scope) {
   for (const auto& [name, entry] : tensors_) {
-    if (name.starts_with(prefix)) used_.insert(name);
+    if (name == scope || name.starts_with(scope + ".")) used_.insert(name);
   }
 }
 

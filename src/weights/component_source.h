@@ -27,7 +27,7 @@ class ComponentSource final : public TensorSource {
   at::TensorOptions options(const std::string& name) const override;
   void read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
                  Part part) override;
-  void elsewhere(const std::string& prefix) override;
+  void elsewhere(const std::string& scope) override;
   std::string place(const std::string& name) const override;
 
   // Error (kBadData) lists the tensors that were neither read nor another rank's nor match one of

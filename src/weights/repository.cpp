@@ -29,7 +29,7 @@ Found find(const std::string& text, const HubCache& hub) {
   throw Error(
       Exit::kMissingInput,
       fmt::format("[model] {}: nothing is there -> a diffusers folder or org/name is needed -> "
-                  "a wrong path; relative ones are relative to the job file",
+                  "a wrong path (in a job, relative to the job file)",
                   text));
 }
 

@@ -147,7 +147,8 @@ class SliceReader {
 
   [[noreturn]] void refuse(int64_t index) const {
     const auto at = coordinates_of(tensor_, dim_, part_, index);
-    const double value = stored_value(at);
+    double value = stored_value(at);
+    if (std::isnan(value)) value = std::fabs(value);  // a NaN's sign says nothing
     const auto what = fmt::format("[weights] {}: {}[{}] is {}", file_.place(), tensor_.name,
                                   fmt::join(at, ", "), value);
     if (std::isfinite(value)) {

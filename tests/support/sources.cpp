@@ -40,10 +40,10 @@ void MemorySource::read_into(const at::Tensor& destination, const std::string& n
   used_.insert(name);
 }
 
-void MemorySource::elsewhere(const std::string& prefix) {
+void MemorySource::elsewhere(const std::string& scope) {
   const std::lock_guard held(lock_);
   for (const auto& [name, tensor] : tensors_) {
-    if (name.rfind(prefix, 0) == 0) used_.insert(name);
+    if (name == scope || name.starts_with(scope + ".")) used_.insert(name);
   }
 }
 

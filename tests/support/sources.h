@@ -21,7 +21,7 @@ class MemorySource : public TensorSource {
   at::TensorOptions options(const std::string& name) const override;
   void read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
                  Part part) override;
-  void elsewhere(const std::string& prefix) override;
+  void elsewhere(const std::string& scope) override;
   std::string place(const std::string&) const override { return "memory"; }
 
   // Names that nobody has read or counted as elsewhere.

@@ -136,7 +136,7 @@ TEST_F(ComponentSourceTest, EveryTensorMustHaveItsPlace) {
                               {"stray.weight", b_}});
   auto source = open();
   source.read("a", 0, {0, 0});  // an empty share counts
-  source.elsewhere("blocks.1.");
+  source.elsewhere("blocks.1");
   expect_error([&] { source.finish({"*.position_ids"}); }, Exit::kBadData,
                {"2 tensors have no place in the model: blocks.0.w, stray.weight"});
   source.read("blocks.0.w", 0, {0, 3});
