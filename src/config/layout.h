@@ -22,7 +22,7 @@ struct RankChoice {
 };
 
 struct TextEncodersChoice {
-  RankChoice ranks;
+  RankChoice ranks = {};
   int tensor = 1;  // heads and hidden units of each encoder
 
   int64_t degree() const { return tensor; }
@@ -30,7 +30,7 @@ struct TextEncodersChoice {
 };
 
 struct TransformerChoice {
-  RankChoice ranks;
+  RankChoice ranks = {};
   int guidance = 1;  // 2: one half computes the prompt, the other the negative prompt
   int pipeline = 1;  // contiguous ranges of blocks
   int sequence = 1;  // tokens
@@ -41,7 +41,7 @@ struct TransformerChoice {
 };
 
 struct VaeChoice {
-  RankChoice ranks;
+  RankChoice ranks = {};
   int patch = 1;  // bands of rows
 
   int64_t degree() const { return patch; }
@@ -59,11 +59,11 @@ struct LayoutChoice {
   Mode mode = Mode::kAuto;
   // Groups of ranks that work on different samples; none: 1 where a component is named, else the
   // planner's choice.
-  std::optional<int> replicas;
-  std::optional<int> batch_size;  // samples that travel together; none: the planner's choice
-  std::optional<TextEncodersChoice> text_encoders;
-  std::optional<TransformerChoice> transformer;
-  std::optional<VaeChoice> vae;
+  std::optional<int> replicas = {};
+  std::optional<int> batch_size = {};  // samples that travel together; none: the planner's choice
+  std::optional<TextEncodersChoice> text_encoders = {};
+  std::optional<TransformerChoice> transformer = {};
+  std::optional<VaeChoice> vae = {};
   Offload offload = Offload::kNone;
 
   bool operator==(const LayoutChoice&) const = default;

@@ -18,7 +18,7 @@ std::vector<int> all_ranks(int size) {
 // What a layout that names no transformer means for a replica of this many ranks.
 TransformerChoice default_transformer(int ranks, int64_t blocks) {
   const auto stages = std::min<int64_t>(ranks, blocks);
-  TransformerChoice choice{.ranks = {}, .pipeline = static_cast<int>(stages)};
+  TransformerChoice choice{.pipeline = static_cast<int>(stages)};
   if (stages < ranks) choice.ranks = {.all = false, .list = all_ranks(static_cast<int>(stages))};
   return choice;
 }

@@ -139,7 +139,7 @@ TEST(Messages, DamagedFilesAreNamed) {
   const auto clip = scratch("damaged_clip");
   fs::copy("demo/sd3/tokenizer", clip);
   write(clip / "merges.txt", "#version: 0.2\nno such\n");
-  expect_error(Exit::kBadData, {clip.string(), "\"no\""}, [&] { load_tokenizer(clip); });
+  expect_error(Exit::kBadData, {clip.string(), "\"such\""}, [&] { load_tokenizer(clip); });
   write(clip / "merges.txt", "#version: 0.2\na b c\n");
   expect_error(Exit::kBadData, {"merges.txt", "a b c"}, [&] { load_tokenizer(clip); });
   write(clip / "tokenizer_config.json", R"({"tokenizer_class": "GemmaTokenizer"})");

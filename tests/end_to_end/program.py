@@ -1,0 +1,79 @@
+"""Runs the program on a job and reads what it wrote."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("TRIREME", ROOT / "build" / "trireme"))
+TIME_LIMIT = 120  # seconds: a run that hangs is a failure, not a longer test
+
+Job = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its exit code, its output folder, and what it said."""
+
+    code: int
+    folder: Path
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> "Run":
+        assert self.code == 0, f"exit {self.code}\n{self.stderr}"
+        return self
+
+    def latents(self, index: int) -> torch.Tensor:
+        return read_tensors(self.folder / f"{index:08}.safetensors")["latents"]
+
+    def pixels(self, index: int) -> np.ndarray:
+        return read_pixels(self.folder / f"{index:08}.png")
+
+
+def render(job: Job, folder: Path, ranks: int = 1, arguments: list[str] | None = None) -> Run:
+    """Writes FOLDER/job.yaml (JSON is YAML) and renders it into FOLDER/out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "job.yaml"
+    output = {"path": "out", "format": "png"} | job.get("output", {})
+    text = {"version": 1, "device": "cpu", "threads": 1} | job | {"output": output}
+    file.write_text(json.dumps(text, ensure_ascii=False))
+    done = trireme(["render", str(file), *(arguments or [])], ranks)
+    return Run(done.returncode, folder / output["path"], done.stdout, done.stderr)
+
+
+def trireme(arguments: list[str], ranks: int = 1) -> subprocess.CompletedProcess[str]:
+    launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
+    environment = os.environ | {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [*launcher, str(PROGRAM), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+
+
+def read_tensors(file: Path) -> dict[str, torch.Tensor]:
+    with safe_open(file, "pt") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}
+
+
+def read_pixels(file: Path) -> np.ndarray:
+    with Image.open(file) as image:
+        assert image.mode == "RGB"
+        return np.array(image)
