@@ -1,6 +1,9 @@
 #include "launch/failure.h"
 
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <new>
 #include <thread>
@@ -10,6 +13,17 @@ namespace {
 
 // Long enough for rank 0 to say what all ranks found, and for the launcher to end them then.
 constexpr auto kRankZeroFirst = std::chrono::seconds(2);
+
+// What a launcher that ends us meanwhile is to see: the code, not a death by its signal.
+volatile std::sig_atomic_t exit_when_ended = 1;
+
+void end_quietly(int) { _exit(exit_when_ended); }
+
+void let_rank_zero_speak(Exit exit) {
+  exit_when_ended = static_cast<int>(exit);
+  std::signal(SIGTERM, end_quietly);
+  std::this_thread::sleep_for(kRankZeroFirst);
+}
 
 }  // namespace
 
@@ -32,7 +46,7 @@ Failure Failure::of(const std::exception_ptr& exception) {
 }
 
 void say_once(const Failure& failure, const Launched& launched) {
-  if (launched.rank != 0) std::this_thread::sleep_for(kRankZeroFirst);
+  if (launched.rank != 0) let_rank_zero_speak(failure.exit);
   std::fputs((failure.message + "\n").c_str(), stderr);
   std::fflush(stderr);
 }

@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::RequiredError&) {
     if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty())
       return unknown_command(argv[1]);
-    std::cout << app.help();
+    std::cerr << app.help();
     return static_cast<int>(Exit::kUsage);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::kUsage);

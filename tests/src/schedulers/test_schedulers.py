@@ -88,7 +88,8 @@ def assert_same(reply, scheduler, sample, noises=None):
     end = expected(scheduler, sample, noises)
     assert torch.isfinite(end).all()
     got = torch.tensor(reply["end"]).reshape(sample.shape)
-    assert (got - end).abs().max() <= 2e-5 * end.std()
+    # The dummy model takes nearly all of the sample away: what is left carries the rounding of all.
+    assert (got - end).abs().max() <= 2e-5 * end.std() + 1e-6 * sample.std()
 
 
 def compare(schedules, name, fields, steps=None, sample=LATENT, **given):
