@@ -23,26 +23,45 @@ from words import CLIP_LENGTH
 
 DROPPED_CAPTIONS = 0.1  # the unguided branch learns from these
 SPREAD = 0.25  # of the drawings: a caption nearly fixes its picture, which makes for clean edges
-OTHER_SIZES_FROM = 0.3  # of all steps: shapes are learnt at the cheap size first
 
 
 @dataclass(frozen=True)
 class Size:
-    """A picture size: how many drawings of it there are, and its part in the later steps."""
+    """A picture size: how many drawings of it there are."""
 
     height: int
     width: int
     pictures: int
     batch: int
-    share: float
 
 
 SIZES = [
-    Size(128, 128, 3600, 24, 0.60),
-    Size(96, 160, 600, 24, 0.13),
-    Size(160, 96, 600, 24, 0.13),
-    Size(256, 256, 400, 6, 0.14),  # attention's cost grows with the square: small batches
+    Size(128, 128, 3600, 24),
+    Size(96, 160, 600, 24),
+    Size(160, 96, 600, 24),
+    Size(256, 256, 400, 6),  # attention's cost grows with the square: small batches
 ]
+
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some of the training: how long, how fast, and which part of the steps each of SIZES has."""
+
+    name: str
+    steps: int
+    rate: float
+    shares: list[float]
+    all_sizes_from: float  # of its steps: shapes are learnt at the cheap size first
+
+
+def phases(steps: int) -> list[Phase]:
+    """Most of it at 128 px; a fifth more, gently, for the sizes that were rare until then."""
+    return [
+        Phase("transformer", steps, 1.0, [0.60, 0.13, 0.13, 0.14], 0.3),
+        Phase("all sizes", steps // 5, 0.4, [0.25, 0.25, 0.25, 0.25], 0.0),
+    ]
+
 
 Latents = list[tuple[list[str], Tensor]]  # captions and their pictures' latents, a pair a size
 Loss = Callable[[nn.Module, Tensor, list[str], int], Tensor]
@@ -217,24 +236,25 @@ def train_transformer(
     model: nn.Module,
     loss: Loss,
     latents: Latents,
-    steps: int,
+    phase: Phase,
     text_lengths: list[int],
     generator: torch.Generator,
     checkpoint: Path | None,
     label: str,
 ) -> nn.Module:
     """Returns the averaged model. `text_lengths` are other lengths that a few steps are given."""
-    optimizers = Optimizers(model, steps)
+    steps = phase.steps
+    optimizers = Optimizers(model, steps, phase.rate)
     progress = Progress(label, steps)
     first = _resume(checkpoint, optimizers, generator)
     progress.start_at(first)
     model.train()
     mean = 1.0
     for step in range(first, steps):
-        late = step >= OTHER_SIZES_FROM * steps
+        late = step >= phase.all_sizes_from * steps
         chosen, length = 0, CLIP_LENGTH
         if late:
-            chosen = _pick([size.share for size in SIZES], generator)
+            chosen = _pick(phase.shares, generator)
             if chosen == 0:
                 rare = [0.05] * len(text_lengths)
                 length = [CLIP_LENGTH, *text_lengths][_pick([1 - sum(rare), *rare], generator)]

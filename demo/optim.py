@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 WARM_UP = 60
 FLAT = 0.25  # of all steps, before the rates fall
+AVERAGE = 0.998  # of the averaged weights, kept at each step
 
 
 def rate_factor(step: int, steps: int) -> float:
@@ -61,10 +62,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
 class Optimizers:
     """Both optimizers and the averaged weights of one model; knows the schedule."""
 
-    def __init__(self, model: nn.Module, steps: int, average: float = 0.998) -> None:
+    def __init__(self, model: nn.Module, steps: int, rate: float = 1.0) -> None:
         self._model = model
         self._steps = steps
-        self._average = average
         self.averaged = copy.deepcopy(model).eval().requires_grad_(False)
         matrices, rest = [], []
         for name, parameter in model.named_parameters():
@@ -75,7 +75,7 @@ class Optimizers:
             Muon(matrices),
             torch.optim.AdamW(rest, lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
         ]
-        self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self._all]
+        self._rates = [rate * optimizer.param_groups[0]["lr"] for optimizer in self._all]
 
     def step(self, number: int, loss: Tensor) -> None:
         """One update from a loss, then the average moves towards the weights."""
@@ -85,7 +85,7 @@ class Optimizers:
             optimizer.param_groups[0]["lr"] = rate * rate_factor(number, self._steps)
             optimizer.step()
         self._model.zero_grad(set_to_none=False)
-        pull = 1 - min(self._average, (number + 1) / (number + 10))
+        pull = 1 - min(AVERAGE, (number + 1) / (number + 10))
         with torch.no_grad():
             pairs = zip(self.averaged.parameters(), self._model.parameters(), strict=True)
             for average, parameter in pairs:

@@ -34,6 +34,7 @@ from diffusion import (
     draw_latents,
     make_pixart_transformer,
     make_sd3_transformer,
+    phases,
     train_transformer,
 )
 from vae import make_vae, set_latent_scale, train_vae
@@ -106,17 +107,19 @@ def build(name: str, out: Path, checkpoints: Path | None, scale: float) -> None:
         latents = draw_latents(vae, scale, _seeded(3), f"{name} latents")
         if kept:
             torch.save(latents, kept)
-    generator = _seeded(4)
-    transformer = train_transformer(
-        family.transformer(),
-        family.loss(pipe, generator),
-        latents,
-        max(20, round(family.steps * scale)),
-        family.text_lengths,
-        generator,
-        checkpoint,
-        f"{name} transformer",
-    )
+    transformer = None
+    for number, phase in enumerate(phases(max(20, round(family.steps * scale)))):
+        generator = _seeded(4 + number)
+        transformer = train_transformer(
+            transformer.requires_grad_(True) if transformer else family.transformer(),
+            family.loss(pipe, generator),
+            latents,
+            phase,
+            family.text_lengths,
+            generator,
+            checkpoint and checkpoint.with_stem(f"{name}-{number}"),
+            f"{name} {phase.name}",
+        )
     save_half(transformer, folder / "transformer")
 
 
