@@ -1,7 +1,7 @@
 // The commands of the program, one a source file. Each takes its parsed options, writes data to
-// standard output and talk to standard error, and gives the exit code; errors are thrown. They stand
-// in the engine, the part of the program that is loaded after its arguments and its job are known
-// to be right (engine.h).
+// standard output and talk to standard error, and gives the exit code; errors are thrown. They
+// stand in the engine, the part of the program that is loaded after its arguments and its job are
+// known to be right (engine.h).
 #pragma once
 
 #include <string>

@@ -17,7 +17,9 @@ constexpr auto kRankZeroFirst = std::chrono::seconds(2);
 // What a launcher that ends us meanwhile is to see: the code, not a death by its signal.
 volatile std::sig_atomic_t exit_when_ended = 1;
 
-void end_quietly(int) { _exit(exit_when_ended); }
+void end_quietly(int) {
+  _exit(exit_when_ended);
+}
 
 void let_rank_zero_speak(Exit exit) {
   exit_when_ended = static_cast<int>(exit);
@@ -33,8 +35,9 @@ Failure Failure::of(const std::exception_ptr& exception) {
   } catch (const Error& error) {
     return {error.exit(), error.what()};
   } catch (const std::bad_alloc&) {
-    return {Exit::kTryElsewhere, "[memory] an allocation failed -> more memory -> smaller batches or "
-                                 "sizes, or more ranks with tensor or pipeline splits"};
+    return {Exit::kTryElsewhere,
+            "[memory] an allocation failed -> more memory -> smaller batches or "
+            "sizes, or more ranks with tensor or pipeline splits"};
   } catch (const std::exception& error) {
     // LibTorch's messages go on with a stack trace; the first line says what happened.
     const std::string text = error.what();

@@ -18,7 +18,8 @@ struct Failure {
 };
 
 // Prints the message. Rank 0 does at once and the others a moment later: what all ranks found alike
-// is told by rank 0, whose end lets the launcher end the others; what one rank found it tells itself.
+// is told by rank 0, whose end lets the launcher end the others; what one rank found it tells
+// itself.
 void say_once(const Failure& failure, const Launched& launched);
 
 }  // namespace trireme

@@ -24,8 +24,8 @@ void print_checkpoint(const CheckpointFacts& facts) {
       {"component", "class", "parameters", "bytes", "dtypes", "files"}};
   for (const auto& [name, c] : facts.components)
     rows.push_back({name, c.class_name, std::to_string(c.parameters),
-                    human_bytes(static_cast<double>(c.bytes)), fmt::format("{}", fmt::join(c.dtypes, " ")),
-                    std::to_string(c.files.size())});
+                    human_bytes(static_cast<double>(c.bytes)),
+                    fmt::format("{}", fmt::join(c.dtypes, " ")), std::to_string(c.files.size())});
   std::cout << table(rows);
   if (!facts.missing.empty())
     std::cout << fmt::format("missing      {}\n", fmt::join(facts.missing, ", "));

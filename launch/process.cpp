@@ -36,8 +36,9 @@ class Process::Mpi {
   Mpi() {
     int given = MPI_THREAD_SINGLE;
     if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
-      throw Error(Exit::kUnavailable, "[mpi] MPI_Init_thread failed -> the launcher and the library "
-                                      "must be the same Open MPI -> another mpirun is on the PATH");
+      throw Error(Exit::kUnavailable,
+                  "[mpi] MPI_Init_thread failed -> the launcher and the library "
+                  "must be the same Open MPI -> another mpirun is on the PATH");
   }
   ~Mpi() { MPI_Finalize(); }
   Mpi(const Mpi&) = delete;
@@ -58,9 +59,9 @@ Group Process::world_on(const CudaRuntime& cuda, int device) const {
 Process::~Process() = default;
 
 void Process::end_all_ranks(const Failure& failure) const {
-  const auto where = world_.alone() ? std::string()
-                                    : fmt::format("rank {} of {} ({}): ", world_.rank(),
-                                                  world_.size(), host_);
+  const auto where = world_.alone()
+                         ? std::string()
+                         : fmt::format("rank {} of {} ({}): ", world_.rank(), world_.size(), host_);
   say_once({failure.exit, where + failure.message}, launched_);
   world_.abort(failure.message, failure.exit);
   std::_Exit(static_cast<int>(failure.exit));

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <optional>
 
 #include "launch/commands.h"
 #include "launch/process.h"
@@ -35,18 +36,19 @@ Surroundings terminal(const Launched& launched, bool quiet) {
           .is_terminal = isatty(STDERR_FILENO) == 1};
 }
 
-void say_how_it_ended(Exit exit, const Job& job) {
+void say_how_it_ended(Exit exit, const Job& job, int signal) {
   if (exit == Exit::kDone) std::cout << job.output.path.resolved << std::endl;
   if (exit == Exit::kDrained)
-    std::cerr << fmt::format("[render] signal {} -> stopped at a step, nothing is half-written -> "
-                             "run the same command again to go on\n",
-                             StopSignal::received());
+    std::cerr << fmt::format(
+        "[render] signal {} -> stopped at a step, nothing is half-written -> "
+        "run the same command again to go on\n",
+        signal);
 }
 
 }  // namespace
 
 Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched) {
-  const StopSignal stop;
+  std::optional<StopSignal> stop(std::in_place);
   const Process process(launched);
   at::set_num_threads(job.threads.value_or(process.threads()));
   try {
@@ -55,10 +57,11 @@ Exit render_command(const Job& job, const RenderOptions& options, const Launched
                                    .host = process.host(),
                                    .device = device,
                                    .terminal = terminal(launched, options.quiet),
-                                   .stop_signal = StopSignal::received});
-    if (launched.rank == 0) say_how_it_ended(exit, job);
+                                   .stop_signal = [&] { return stop->received(); }});
+    if (launched.rank == 0) say_how_it_ended(exit, job, stop->received());
     return exit;
   } catch (...) {
+    stop.reset();  // from here on signals end the process
     process.end_all_ranks(Failure::of(std::current_exception()));
   }
 }

@@ -1,34 +1,35 @@
 #include "launch/stop_signal.h"
 
-#include <csignal>
+#include <initializer_list>
 
 namespace trireme {
 namespace {
 
-// The one thing that a signal handler may touch.
-volatile std::sig_atomic_t last_signal = 0;
-
-void remember(int signal) {
-  last_signal = signal;
-  std::signal(signal, SIG_DFL);
-}
+constexpr timespec kBetweenLooks{.tv_sec = 0, .tv_nsec = 50'000'000};
 
 }  // namespace
 
 StopSignal::StopSignal() {
-  std::signal(SIGINT, remember);
-  std::signal(SIGTERM, remember);
-  std::signal(SIGUSR1, remember);
+  sigemptyset(&signals_);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals_, signal);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  watcher_ = std::thread([this] { watch(); });
 }
 
 StopSignal::~StopSignal() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGUSR1, SIG_DFL);
+  over_ = true;
+  watcher_.join();
+  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
 }
 
-int StopSignal::received() {
-  return last_signal;
+void StopSignal::watch() {
+  while (!over_) {
+    const int signal = sigtimedwait(&signals_, nullptr, &kBetweenLooks);
+    if (signal <= 0) continue;
+    if (received_.exchange(signal) == 0) continue;
+    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+    raise(signal);  // the default: the process ends
+  }
 }
 
 }  // namespace trireme

@@ -4,17 +4,32 @@
 // later.
 #pragma once
 
+#include <atomic>
+#include <csignal>
+#include <thread>
+
 namespace trireme {
 
+// A thread waits for the signals, which all others block: a handler would run in the middle of a
+// kernel, and oneDNN's keep numbers below the stack pointer, where its frame would be laid.
 class StopSignal {
  public:
+  // Before any other thread is started, since threads inherit what is blocked.
   StopSignal();
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
   // The signal that came, or 0.
-  static int received();
+  int received() const { return received_; }
+
+ private:
+  void watch();
+
+  sigset_t signals_;
+  std::atomic<int> received_ = 0;
+  std::atomic<bool> over_ = false;
+  std::thread watcher_;
 };
 
 }  // namespace trireme

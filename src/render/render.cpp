@@ -164,6 +164,7 @@ bool Renderer::denoise(const Batch& batch, const std::vector<Conditioning>& rows
     denoised = pipeline_.denoise(batch.samples, batch.recipe, stack(rows), go_on);
   }
   if (!denoised.complete) return false;
+  counts_.steps += static_cast<int64_t>(batch.samples.size());  // the last
   for (size_t i = 0; i < batch.samples.size(); ++i) {
     const auto& sample = batch.samples[i];
     if (denoised.broken_at_step[i] >= 0) {

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("TRIREME", ROOT / "build" / "trireme"))
-TIME_LIMIT = 120  # seconds: a run that hangs is a failure, not a longer test
+TIME_LIMIT = 300  # seconds: a run that hangs is a failure, not a longer test
 
 Job = dict[str, Any]
 
@@ -40,15 +40,21 @@ class Run:
         return read_pixels(self.folder / f"{index:08}.png")
 
 
-def render(job: Job, folder: Path, ranks: int = 1, arguments: list[str] | None = None) -> Run:
-    """Writes FOLDER/job.yaml (JSON is YAML) and renders it into FOLDER/out."""
+def write_job(job: Job, folder: Path) -> Path:
+    """FOLDER/job.yaml, which renders into FOLDER/out if it does not say otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "job.yaml"
     output = {"path": "out", "format": "png"} | job.get("output", {})
     text = {"version": 1, "device": "cpu", "threads": 1} | job | {"output": output}
-    file.write_text(json.dumps(text, ensure_ascii=False))
+    file = folder / "job.yaml"
+    file.write_text(json.dumps(text, ensure_ascii=False))  # JSON is YAML
+    return file
+
+
+def render(job: Job, folder: Path, ranks: int = 1, arguments: list[str] | None = None) -> Run:
+    file = write_job(job, folder)
     done = trireme(["render", str(file), *(arguments or [])], ranks)
-    return Run(done.returncode, folder / output["path"], done.stdout, done.stderr)
+    output = folder / job.get("output", {}).get("path", "out")
+    return Run(done.returncode, output, done.stdout, done.stderr)
 
 
 def trireme(arguments: list[str], ranks: int = 1) -> subprocess.CompletedProcess[str]:

@@ -15,9 +15,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from checkpoints import FAMILIES
 from conftest import Checkpoints, Oracles
-from program import PROGRAM, Job, Run, read_pixels, read_tensors, render, trireme
+from program import PROGRAM, Job, Run, read_tensors, render, trireme, write_job
 from test_pictures import distance
 from test_ranks import output_bytes
 
@@ -222,6 +221,7 @@ def test_a_second_run_renders_nothing(checkpoints: Checkpoints, tmp_path: Path) 
     assert {file: file.stat().st_mtime_ns for file in times} == times
     assert output_bytes(second.folder) == before
     assert report(second)["samples"] == {"done": 0, "failed": 0, "skipped": 3}
+    assert "nothing to do: 3 pictures were there already" in second.stderr
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
@@ -239,51 +239,54 @@ def test_a_deleted_picture_comes_back_the_same(
     assert 1 <= samples["done"] <= batch_size
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_a_killed_run_goes_on(ranks: int, checkpoints: Checkpoints, tmp_path: Path) -> None:
-    prompts = [f"star {number}" for number in range(40)]
-    job = sd3_job(checkpoints, prompts=prompts)
-    whole = output_bytes(render(job, tmp_path / "whole").ok.folder)
+@pytest.fixture(scope="module")
+def many(checkpoints: Checkpoints) -> Job:
+    """A job long enough to be broken off."""
+    sampling = SMALL | {"num_inference_steps": 8, "max_sequence_length": 8}
+    return sd3_job(checkpoints, prompts=[f"star {n}" for n in range(24)], sampling=sampling)
 
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    shutil.copy(tmp_path / "whole" / "job.yaml", broken)
+
+@pytest.fixture(scope="module")
+def unbroken(many: Job, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return output_bytes(render(many, tmp_path_factory.mktemp("unbroken")).ok.folder)
+
+
+def break_off(job: Job, folder: Path, how: signal.Signals) -> int:
+    """Sends a signal when three pictures are there; the exit code."""
+    write_job(job, folder)
     running = subprocess.Popen(
-        [PROGRAM, "render", broken / "job.yaml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [PROGRAM, "render", folder / "job.yaml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    wait_for_pictures(broken / "out", 5, running)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
-    made = len(list((broken / "out").glob("*.png")))
-    assert 5 <= made < 40
-    went_on = render(job, broken, ranks).ok
-    assert output_bytes(went_on.folder) == whole
-    assert report(went_on)["samples"] == {"done": 40 - made, "failed": 0, "skipped": made}
-
-
-def test_a_run_that_is_asked_to_stop(checkpoints: Checkpoints, tmp_path: Path) -> None:
-    prompts = [f"star {number}" for number in range(40)]
-    job = sd3_job(checkpoints, prompts=prompts)
-    whole = output_bytes(render(job, tmp_path / "whole").ok.folder)
-
-    stopped = tmp_path / "stopped"
-    stopped.mkdir()
-    shutil.copy(tmp_path / "whole" / "job.yaml", stopped)
-    running = subprocess.Popen(
-        [PROGRAM, "render", stopped / "job.yaml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    wait_for_pictures(stopped / "out", 5, running)
-    running.send_signal(signal.SIGTERM)
-    running.communicate(timeout=60)
-    assert running.returncode == 85
-    assert output_bytes(render(job, stopped).ok.folder) == whole
-
-
-def wait_for_pictures(folder: Path, count: int, running: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
-    while len(list(folder.glob("*.png"))) < count:
+    while len(list((folder / "out").glob("*.png"))) < 3:
         assert running.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
+        time.sleep(0.002)
+    running.send_signal(how)
+    running.communicate(timeout=60)
+    return running.returncode
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_killed_run_goes_on(
+    ranks: int, many: Job, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    break_off(many, tmp_path, signal.SIGKILL)
+    made = len(list((tmp_path / "out").glob("*.png")))
+    assert 3 <= made < 24
+    went_on = render(many, tmp_path, ranks).ok
+    assert output_bytes(went_on.folder) == unbroken
+    assert report(went_on)["samples"] == {"done": 24 - made, "failed": 0, "skipped": made}
+
+
+def test_a_run_that_is_asked_to_stop(
+    many: Job, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    assert break_off(many, tmp_path, signal.SIGTERM) == 85
+    stopped = output_bytes(tmp_path / "out")
+    assert {name: unbroken[name] for name in stopped if name != "metadata.jsonl"} == {
+        name: file for name, file in stopped.items() if name != "metadata.jsonl"
+    }
+    assert output_bytes(render(many, tmp_path).ok.folder) == unbroken
 
 
 def test_another_job_over_an_output_is_refused(checkpoints: Checkpoints, tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def scheduled(prompt: str, steps: int, kind: str, **fields: object) -> Row:
 
 
 SD3_CASES = [
+    Case(
+        "demo-job",
+        "demo/sd3",
+        row("a large red star on a black background", 128, 128, 20, guidance_scale=4.0),
+    ),
     Case("trained", "demo/sd3", row("a large red star on a black background", 128, 128, 6)),
     Case(
         "trained-wide-heun",
@@ -168,6 +173,11 @@ SD3_CASES = [
 ]
 
 PIXART_CASES = [
+    Case(
+        "demo-job",
+        "demo/pixart",
+        unbinned("a large red star on a black background", 128, 128, 20, guidance_scale=4.0),
+    ),
     Case("trained", "demo/pixart", unbinned("a large red star on a black background", 128, 128, 6)),
     Case(
         "trained-tall-euler",
@@ -234,7 +244,22 @@ PIXART_CASES = [
 ]
 
 CASES = SD3_CASES + PIXART_CASES
-cases = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.model}-{case.name}")
+BY_NAME = {f"{case.model}-{case.name}": case for case in CASES}
+cases = pytest.mark.parametrize("case", BY_NAME.values(), ids=BY_NAME)
+HALF_CASES = [
+    "demo/sd3-demo-job",
+    "sd3-medium-tall",
+    "sd3-medium-three-prompts",
+    "sd3-medium-long-prompt",
+    "sd3.5-medium-dual-attention",
+    "sd3.5-medium-skip-layers",
+    "sd3.5-large-odd-heads",
+    "demo/pixart-demo-job",
+    "pixart-256-unbinned",
+    "pixart-512-old-names",
+    "pixart-512-dpm-sde",
+    "pixart-1024-interpolated",
+]
 
 
 class Renderings:
@@ -321,3 +346,16 @@ def test_pictures_equal_diffusers(case: Case, renderings: Renderings, expected: 
         difference = np.abs(ours.astype(int) - theirs.pixels)
         assert difference.max() <= 1
         assert (difference == 0).mean() >= 0.999
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", HALF_CASES)
+def test_half_precision_stays_close(
+    name: str, dtype: str, renderings: Renderings, expected: Callable
+) -> None:
+    """The noise is drawn in float32 and cast, so that every dtype makes the same picture."""
+    case = BY_NAME[name]
+    ours = renderings(case, "latents", dtype).latents(first_index(case))
+    assert ours.dtype == torch.float32
+    (theirs,) = expected(case)
+    assert torch.cosine_similarity(ours.flatten(), theirs.latents.flatten(), dim=0) >= 0.999
