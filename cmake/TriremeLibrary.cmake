@@ -4,6 +4,8 @@
 add_library(trireme_flags INTERFACE)
 # -fPIC for programs too: the precompiled header must be made and used with the same flags.
 target_compile_options(trireme_flags INTERFACE -fPIC -Wall -Wextra -Wno-unknown-pragmas)
+# g++ 12 sees uninitialised values in every std::optional that it inlines.
+target_compile_options(trireme_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 target_include_directories(trireme_flags INTERFACE ${CMAKE_SOURCE_DIR})
 
 # All share one precompiled header, so all must be compiled with the same flags.

@@ -1,4 +1,4 @@
-"""Tiny checkpoints, built once a session, and the two sides that the tests compare."""
+"""What the tests share: tiny checkpoints, built once a session, and diffusers' side."""
 
 import os
 import sys
@@ -11,46 +11,13 @@ import pytest
 import torch
 from diffusers.utils import logging as diffusers_logging
 
-from checkpoints import DEMO, FAMILIES, VARIANTS
-from diffusers_oracle import Oracle
+from checkpoints import Checkpoints
+from diffusers_oracle import Oracles
+from program import Run, render
+from small_jobs import sd3_job
 
 diffusers_logging.set_verbosity_error()
 torch.set_num_threads(1)  # more would only wait for each other at these sizes
-
-
-class Checkpoints:
-    """Folders by name: `demo/sd3`, `demo/pixart` or a family of tests/oracle/checkpoints.py."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __getitem__(self, name: str) -> Path:
-        if name.startswith("demo/"):
-            return DEMO / name.removeprefix("demo/")
-        folder = self._folder / name
-        if not folder.exists():
-            FAMILIES[name](folder)
-        return folder
-
-    def model(self, name: str) -> dict[str, object]:
-        """The `model` of a job."""
-        variant = {"variant": VARIANTS[name]} if name in VARIANTS else {}
-        return {"path": str(self[name])} | variant
-
-
-class Oracles:
-    """diffusers' pipelines, each loaded once."""
-
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints = checkpoints
-        self._loaded: dict[tuple[str, tuple[str, ...]], Oracle] = {}
-
-    def __call__(self, name: str, absent: tuple[str, ...] = ()) -> Oracle:
-        key = (name, absent)
-        if key not in self._loaded:
-            folder = self._checkpoints[name]
-            self._loaded[key] = Oracle(folder, absent, VARIANTS.get(name))
-        return self._loaded[key]
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +28,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
 @pytest.fixture(scope="session")
 def oracles(checkpoints: Checkpoints) -> Oracles:
     return Oracles(checkpoints)
+
+
+@pytest.fixture(scope="session")
+def rendered(checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small SD3 job of small_jobs.py, rendered by one rank."""
+    return render(sd3_job(checkpoints), tmp_path_factory.mktemp("rendered")).ok

@@ -57,21 +57,30 @@ def render(job: Job, folder: Path, ranks: int = 1, arguments: list[str] | None =
     return Run(done.returncode, output, done.stdout, done.stderr)
 
 
-def trireme(arguments: list[str], ranks: int = 1) -> subprocess.CompletedProcess[str]:
+def start(arguments: list[str], ranks: int = 1) -> subprocess.Popen[str]:
     launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
     environment = os.environ | {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "OMP_NUM_THREADS": "1",
     }
-    return subprocess.run(
+    return subprocess.Popen(
         [*launcher, str(PROGRAM), *arguments],
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=TIME_LIMIT,
-        check=False,
     )
+
+
+def trireme(arguments: list[str], ranks: int = 1) -> subprocess.CompletedProcess[str]:
+    with start(arguments, ranks) as running:
+        try:
+            stdout, stderr = running.communicate(timeout=TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            running.terminate()  # mpirun ends its ranks
+            raise
+    return subprocess.CompletedProcess(arguments, running.returncode, stdout, stderr)
 
 
 def read_tensors(file: Path) -> dict[str, torch.Tensor]:
@@ -83,3 +92,20 @@ def read_pixels(file: Path) -> np.ndarray:
     with Image.open(file) as image:
         assert image.mode == "RGB"
         return np.array(image)
+
+
+def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """The largest difference, as a part of the spread."""
+    assert ours.shape == theirs.shape
+    return ((ours - theirs).abs().max() / theirs.std()).item()
+
+
+def report(run: Run) -> dict[str, Any]:
+    return json.loads((run.folder / "report.json").read_text())
+
+
+def output_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file of an output but those that tell of the run."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    told = {"job.json", "report.json"}
+    return {str(f.relative_to(folder)): f.read_bytes() for f in files if f.name not in told}

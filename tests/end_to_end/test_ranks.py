@@ -4,17 +4,15 @@ Replicas, pipeline stages and the places of encoders and VAE change no bit: file
 bytes. Tensor and guidance splits change the order of sums: latents are compared by distance.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import Checkpoints
+from checkpoints import Checkpoints
 from diffusers_oracle import Row
-from program import Job, Run, render
-from test_pictures import distance
+from program import Job, Run, distance, output_bytes, render, report
 
 SPLIT_BAR = 1e-5  # of the spread
 
@@ -45,7 +43,9 @@ EXACT = [
     Case("pipeline-4", "sd3.5-medium", 4, {"transformer": on("all", pipeline=4)}),
     Case("pipeline-4", "pixart-512", 4, {"transformer": on([3, 1, 0, 2], pipeline=4)}),
     Case("balanced-over-three-blocks", "sd3-medium", 4, "balanced"),
-    Case("replicas-pipeline", "sd3.5-large", 4, {"replicas": 2, "transformer": on("all", pipeline=2)}),
+    Case(
+        "replicas-pipeline", "sd3.5-large", 4, {"replicas": 2, "transformer": on("all", pipeline=2)}
+    ),
     Case("vae-elsewhere", "sd3-medium", 2, {"transformer": on(0), "vae": on(1)}),
     Case(
         "each-its-own",
@@ -78,12 +78,21 @@ CLOSE = [
     Case("more-ranks-than-heads", "pixart-512", 4, {"transformer": on("all", tensor=4)}),
     Case("guidance-tensor", "sd3.5-large", 4, {"transformer": on("all", guidance=2, tensor=2)}),
     Case("guidance-tensor", "pixart-512", 4, {"transformer": on("all", guidance=2, tensor=2)}),
-    Case("guidance-pipeline", "sd3.5-medium", 4, {"transformer": on("all", guidance=2, pipeline=2)}),
+    Case(
+        "guidance-pipeline", "sd3.5-medium", 4, {"transformer": on("all", guidance=2, pipeline=2)}
+    ),
     Case("guidance-pipeline", "pixart-512", 4, {"transformer": on("all", guidance=2, pipeline=2)}),
     Case("pipeline-tensor", "sd3.5-large", 4, {"transformer": on("all", pipeline=2, tensor=2)}),
     Case("pipeline-tensor", "pixart-512", 4, {"transformer": on("all", pipeline=2, tensor=2)}),
-    Case("encoders-2", "sd3.5-medium", 2, {"text_encoders": on("all", tensor=2), "transformer": on(1)}),
-    Case("encoders-3", "pixart-512", 4, {"text_encoders": on("1-3", tensor=3), "transformer": on(0)}),
+    Case(
+        "encoders-2",
+        "sd3.5-medium",
+        2,
+        {"text_encoders": on("all", tensor=2), "transformer": on(1)},
+    ),
+    Case(
+        "encoders-3", "pixart-512", 4, {"text_encoders": on("1-3", tensor=3), "transformer": on(0)}
+    ),
     Case(
         "encoders-4",
         "sd3.5-large",
@@ -160,17 +169,10 @@ def one_rank(checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory)
     return OneRank(checkpoints, tmp_path_factory.mktemp("one-rank"))
 
 
-def output_bytes(folder: Path) -> dict[str, bytes]:
-    """Every file of an output but those that tell of the run."""
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    told = {"job.json", "report.json"}
-    return {str(f.relative_to(folder)): f.read_bytes() for f in files if f.name not in told}
-
-
 def assert_shared(run: Run, layout: Layout) -> None:
     """The transformer's ranks did talk: a layout that is ignored would pass every comparison."""
     axes = layout.get("transformer", {}) if isinstance(layout, dict) else {}
-    sent = [rank["sent_bytes"] for rank in json.loads((run.folder / "report.json").read_text())["ranks"]]
+    sent = [rank["sent_bytes"] for rank in report(run)["ranks"]]
     for axis, kind in [("pipeline", "send"), ("tensor", "all_reduce"), ("guidance", "all_gather")]:
         if axes.get(axis, 1) > 1:
             talkers = [each for each in sent if each.get(kind, 0) > 10_000]

@@ -1,8 +1,7 @@
-"""Tiny checkpoints in diffusers' folder layout, one function a family, every number random.
+"""Tiny checkpoints in diffusers' folder layout, one function a family.
 
-diffusers begins some layers at zero (adaLN, proj_out) and norms at one: a test on those proves
-little, so all of them are drawn anew. Each family differs from the others in what real files do
-differ in: shapes, names of classes, old and new forms of tokenizers, shards, stored dtypes.
+Each differs from the others in what real files do differ in: shapes, names of classes, old and new
+forms of tokenizers, shards, stored dtypes.
 """
 
 import json
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     PixArtTransformer2DModel,
@@ -20,58 +18,34 @@ from diffusers import (
 )
 from diffusers import __version__ as diffusers_version
 from safetensors.torch import load_file, save_file
-from torch import nn
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-    T5Config,
-    T5EncoderModel,
-    T5Tokenizer,
+from transformers import CLIPTokenizer, T5Tokenizer
+
+from random_parts import (
+    CLIP_G_WIDTH,
+    CLIP_L_WIDTH,
+    END_OF_TEXT,
+    clip,
+    pixart_transformer,
+    randomise,
+    sd3_transformer,
+    seeded,
+    t5,
+    vae,
 )
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 
-T5_WIDTH = 144  # wider than both CLIPs together, which are padded to it
-CLIP_L_WIDTH, CLIP_G_WIDTH = 48, 80
-END_OF_TEXT = 671  # in the demo's vocabulary, where it is the highest id, as in CLIP's own
-
-
-def randomise(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Draw every parameter: matrices keep the scale of their input, norms stay near one."""
-
-    def normal(tensor: torch.Tensor) -> torch.Tensor:
-        return torch.randn(tensor.shape, generator=generator)
-
-    with torch.no_grad():
-        for name, parameter in sorted(model.named_parameters()):
-            if parameter.ndim == 1:
-                is_scale = "norm" in name and name.endswith("weight")
-                parameter.copy_(0.1 * normal(parameter) + (1 if is_scale else 0))
-            elif "embedding" in name or name == "shared.weight":
-                parameter.copy_(normal(parameter))
-            elif name.endswith("scale_shift_table"):
-                parameter.copy_(0.3 * normal(parameter))
-            else:
-                parameter.copy_(normal(parameter) / parameter[0].numel() ** 0.5)
-        for name, block in model.named_modules():
-            # T5 has no 1/sqrt(d): its queries are smaller by that instead.
-            if name.endswith("SelfAttention"):
-                block.q.weight.mul_(block.key_value_proj_dim**-0.5)
-    return model.eval()
-
 
 def sd3_medium(folder: Path) -> None:
-    """Plain joint blocks; CLIPs as older releases saved them: 2 for the end of text, position ids."""
+    """Plain joint blocks; CLIPs as older files have them: 2 for the end of text, position ids."""
     generator = seeded(1)
-    transformer = SD3Transformer2DModel(
+    transformer = sd3_transformer(
         sample_size=8,
         num_layers=3,
         attention_head_dim=16,
         num_attention_heads=4,
         caption_projection_dim=64,
         pos_embed_max_size=12,
-        **SD3_SHAPES,
     )
     write_sd3(folder, transformer, generator, clip_end=2)
     for name in ["text_encoder", "text_encoder_2"]:
@@ -83,7 +57,7 @@ def sd3_medium(folder: Path) -> None:
 def sd35_medium(folder: Path) -> None:
     """Dual attention in the first blocks; tokenizers in the form that transformers 5 saves."""
     generator = seeded(2)
-    transformer = SD3Transformer2DModel(
+    transformer = sd3_transformer(
         sample_size=16,
         num_layers=4,
         attention_head_dim=16,
@@ -92,7 +66,6 @@ def sd35_medium(folder: Path) -> None:
         pos_embed_max_size=24,
         dual_attention_layers=(0, 1, 2),
         qk_norm="rms_norm",
-        **SD3_SHAPES,
     )
     write_sd3(folder, transformer, generator, clip_end=END_OF_TEXT)
     for name, kind in [
@@ -108,7 +81,7 @@ def sd35_medium(folder: Path) -> None:
 def sd35_large(folder: Path) -> None:
     """Five heads, which no number of ranks divides; half precision, in shards of a file variant."""
     generator = seeded(3)
-    transformer = SD3Transformer2DModel(
+    transformer = sd3_transformer(
         sample_size=8,
         num_layers=4,
         attention_head_dim=16,
@@ -116,7 +89,6 @@ def sd35_large(folder: Path) -> None:
         caption_projection_dim=80,
         pos_embed_max_size=12,
         qk_norm="rms_norm",
-        **SD3_SHAPES,
     )
     write_sd3(
         folder,
@@ -136,7 +108,7 @@ def pixart_256(folder: Path) -> None:
 
 
 def pixart_512(folder: Path) -> None:
-    """What older files call things: the transformer's class, the VAE's attention, T5's embedding."""
+    """Older names: the transformer's class, the VAE's attention, T5's embedding; fewer keys."""
     generator = seeded(5)
     transformer = pixart_transformer(sample_size=64, interpolation_scale=None, heads=3, layers=4)
     write_pixart(folder, transformer, generator, prediction_type="v_prediction")
@@ -159,10 +131,11 @@ def pixart_512(folder: Path) -> None:
 
 
 def pixart_1024(folder: Path) -> None:
-    """sample_size 128, where `use_additional_conditions: null` would mean PixArt-alpha."""
+    """The sample size of PixArt-alpha; a scheduler file that is silent about its last sigma."""
     generator = seeded(6)
     transformer = pixart_transformer(sample_size=128, interpolation_scale=2, heads=5, layers=2)
     write_pixart(folder, transformer, generator, prediction_type="epsilon")
+    change_json(folder / "scheduler" / "scheduler_config.json", final_sigmas_type=None)
 
 
 FAMILIES: dict[str, Callable[[Path], None]] = {
@@ -178,17 +151,25 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
 # Those whose files have a variant's name, and no others beside them.
 VARIANTS = {"sd3.5-large": "fp16"}
 
-SD3_SHAPES = {
-    "patch_size": 2,
-    "in_channels": 16,
-    "out_channels": 16,
-    "joint_attention_dim": T5_WIDTH,
-    "pooled_projection_dim": CLIP_L_WIDTH + CLIP_G_WIDTH,
-}
 
+class Checkpoints:
+    """Folders by name: `demo/sd3`, `demo/pixart` or a family of tests/oracle/checkpoints.py."""
 
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, name: str) -> Path:
+        if name.startswith("demo/"):
+            return DEMO / name.removeprefix("demo/")
+        folder = self._folder / name
+        if not folder.exists():
+            FAMILIES[name](folder)
+        return folder
+
+    def model(self, name: str) -> dict[str, object]:
+        """The `model` of a job."""
+        variant = {"variant": VARIANTS[name]} if name in VARIANTS else {}
+        return {"path": str(self[name])} | variant
 
 
 def write_sd3(
@@ -229,23 +210,6 @@ def write_sd3(
     write_index(folder, "StableDiffusion3Pipeline", classes)
 
 
-def pixart_transformer(
-    sample_size: int, interpolation_scale: float | None, heads: int, layers: int
-) -> PixArtTransformer2DModel:
-    return PixArtTransformer2DModel(
-        sample_size=sample_size,
-        interpolation_scale=interpolation_scale,
-        num_layers=layers,
-        num_attention_heads=heads,
-        attention_head_dim=16,
-        cross_attention_dim=heads * 16,
-        caption_channels=T5_WIDTH,
-        in_channels=4,
-        out_channels=8,
-        use_additional_conditions=False,
-    )
-
-
 def write_pixart(
     folder: Path,
     transformer: PixArtTransformer2DModel,
@@ -267,64 +231,12 @@ def write_pixart(
     write_index(folder, "PixArtSigmaPipeline", classes)
 
 
-def clip(
-    width: int, heads: int, activation: str, end_of_text: int, generator: torch.Generator
-) -> nn.Module:
-    config = CLIPTextConfig(
-        vocab_size=END_OF_TEXT + 1,
-        hidden_size=width,
-        intermediate_size=2 * width + 8,
-        num_hidden_layers=4,
-        num_attention_heads=heads,
-        hidden_act=activation,
-        projection_dim=width,
-        bos_token_id=0,
-        eos_token_id=end_of_text,
-        pad_token_id=1,
-    )
-    return randomise(CLIPTextModelWithProjection(config), generator)
-
-
-def t5(generator: torch.Generator) -> nn.Module:
-    """Its heads are together narrower than the model, and its vocabulary is padded, as T5's is."""
-    config = T5Config(
-        vocab_size=160,
-        d_model=T5_WIDTH,
-        d_kv=16,
-        d_ff=200,
-        num_layers=3,
-        num_heads=6,
-        feed_forward_proj="gated-gelu",
-        dropout_rate=0.0,
-    )
-    return randomise(T5EncoderModel(config), generator)
-
-
-def vae(latent_channels: int, quant: bool, generator: torch.Generator) -> nn.Module:
-    model = AutoencoderKL(
-        block_out_channels=(16, 16, 24, 32),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=1,
-        latent_channels=latent_channels,
-        norm_num_groups=4,
-        sample_size=128,
-        scaling_factor=0.13025 if quant else 1.5305,
-        shift_factor=None if quant else 0.0609,
-        use_quant_conv=quant,
-        use_post_quant_conv=quant,
-    )
-    randomise(model, generator)
-    with torch.no_grad():
-        # Few pixels should be clipped to black or white: those would be equal whatever came in.
-        model.decoder.conv_out.weight.mul_(0.4)
-    return model
-
-
 def write_index(folder: Path, pipeline: str, classes: dict[str, type | None]) -> None:
     index: dict[str, object] = {"_class_name": pipeline, "_diffusers_version": diffusers_version}
     for name, kind in sorted(classes.items()):
-        index[name] = [None, None] if kind is None else [kind.__module__.split(".")[0], kind.__name__]
+        index[name] = (
+            [None, None] if kind is None else [kind.__module__.split(".")[0], kind.__name__]
+        )
     write_json(folder / "model_index.json", index)
 
 

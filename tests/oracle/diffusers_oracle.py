@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline, StableDiffusion3Pipeline
 
+from checkpoints import VARIANTS, Checkpoints
+
 Row = dict[str, Any]  # a row of a job file, or its `sampling`; see job.md
 
 
@@ -99,3 +101,18 @@ class Oracle:
         fields = dict(chosen)
         kind = getattr(diffusers, fields.pop("class"))
         return kind.from_config(self.scheduler.config, **fields)
+
+
+class Oracles:
+    """diffusers' pipelines, each loaded once."""
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._loaded: dict[tuple[str, tuple[str, ...]], Oracle] = {}
+
+    def __call__(self, name: str, absent: tuple[str, ...] = ()) -> Oracle:
+        key = (name, absent)
+        if key not in self._loaded:
+            folder = self._checkpoints[name]
+            self._loaded[key] = Oracle(folder, absent, VARIANTS.get(name))
+        return self._loaded[key]
