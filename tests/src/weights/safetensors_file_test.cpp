@@ -210,7 +210,9 @@ TEST(Slice, BlocksAreBoundedAndCoverTheSlice) {
       }
       for (const auto& block : blocks_of(tensor, dim, {1, 2}, kLongRun)) {
         EXPECT_LE(block.bytes(), kLongRun);
-        if (block.rows > 1 && block.run < kLongRun) EXPECT_LE(block.span(), kLongRun);
+        if (block.rows > 1 && block.run < kLongRun) {
+          EXPECT_LE(block.span(), kLongRun);
+        }
         EXPECT_EQ(block.slice_offset, at);
         at += block.bytes();
       }
