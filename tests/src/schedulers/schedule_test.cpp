@@ -47,7 +47,7 @@ TEST(FlowMatchEuler, ShiftsItsGridAndItsLowestLevelTwice) {
   const json tables = golden("fm_euler_shift3");
   for (int64_t steps : {1, 2, 4, 8, 28, 40}) {
     expect_table(schedule_of(kFlowEuler, {{"shift", 3.0}}, {.steps = steps}),
-                 tables["N" + std::to_string(steps)]);
+                 tables[std::string("N") += std::to_string(steps)]);
   }
   expect_table(schedule_of(kFlowEuler, json::object(), {.steps = 2}), golden("fm_euler_shift1_N2"));
 }
