@@ -55,11 +55,13 @@ class Phase:
     all_sizes_from: float  # of its steps: shapes are learnt at the cheap size first
 
 
-def phases(steps: int) -> list[Phase]:
-    """Most of it at 128 px; a fifth more, gently, for the sizes that were rare until then."""
-    return [
-        Phase("transformer", steps, 1.0, [0.60, 0.13, 0.13, 0.14], 0.3),
-        Phase("all sizes", steps // 5, 0.4, [0.25, 0.25, 0.25, 0.25], 0.0),
+def phases(steps: int, rounds: int) -> list[Phase]:
+    """Most of it at 128 px; then, gently, for the sizes that were rare until then: `rounds` times a
+    fifth more, as every fall of the rates sharpens the shapes."""
+    first = Phase("transformer", steps, 1.0, [0.60, 0.13, 0.13, 0.14], 0.3)
+    return [first] + [
+        Phase(f"all sizes, round {number + 1}", steps // 5, 0.4, [0.25, 0.25, 0.25, 0.25], 0.0)
+        for number in range(rounds)
     ]
 
 

@@ -55,11 +55,12 @@ class Family:
     loss: type
     text_lengths: list[int]  # SD3 attends to its padding, so it has to meet other lengths
     steps: int
+    rounds: int  # of gentle training at all sizes after that
 
 
 FAMILIES = {
-    "sd3": Family(16, False, 128, make_sd3_transformer, Sd3Loss, [77, 256], 4000),
-    "pixart": Family(4, True, 256, make_pixart_transformer, PixArtLoss, [], 4000),
+    "sd3": Family(16, False, 128, make_sd3_transformer, Sd3Loss, [77, 256], 4000, 1),
+    "pixart": Family(4, True, 256, make_pixart_transformer, PixArtLoss, [], 4000, 2),
 }
 
 
@@ -108,7 +109,7 @@ def build(name: str, out: Path, checkpoints: Path | None, scale: float) -> None:
         if kept:
             torch.save(latents, kept)
     transformer = None
-    for number, phase in enumerate(phases(max(20, round(family.steps * scale)))):
+    for number, phase in enumerate(phases(max(20, round(family.steps * scale)), family.rounds)):
         generator = _seeded(4 + number)
         transformer = train_transformer(
             transformer.requires_grad_(True) if transformer else family.transformer(),
