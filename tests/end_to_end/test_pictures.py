@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cases import BY_NAME, HALF_CASES, SEED, Case, companions, first_index, seeds
+from picture_cases import BY_NAME, HALF_CASES, SEED, Case, companions, first_index, seeds
 from checkpoints import Checkpoints
 from diffusers_oracle import Oracles, Picture
 from program import Job, Run, distance, render

@@ -116,10 +116,26 @@ def test_weights_that_are_not_numbers(checkpoints: Checkpoints, tmp_path: Path) 
     assert not list(run.folder.glob("*.png"))
 
 
-def test_a_sample_that_overflows(checkpoints: Checkpoints, tmp_path: Path) -> None:
-    job = sd3_job(checkpoints)
-    job["prompts"] = ["a red star", {"prompt": "a dog", "guidance_scale": 3.0e38}, "a square"]
-    run = render(job, tmp_path)
+@pytest.fixture
+def overflowing(checkpoints: Checkpoints) -> Job:
+    """Its second sample has infinite latents."""
+    prompts = ["a red star", {"prompt": "a dog", "guidance_scale": 3.0e38}, "a square"]
+    return sd3_job(checkpoints, prompts=prompts)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "layout"),
+    [
+        (1, "auto"),
+        (2, {"replicas": 2}),
+        (2, {"transformer": {"ranks": 0}, "vae": {"ranks": 1}}),
+        (2, {"transformer": {"ranks": "all", "pipeline": 2}}),
+    ],
+)
+def test_a_sample_that_overflows(
+    ranks: int, layout: str | dict[str, object], overflowing: Job, tmp_path: Path
+) -> None:
+    run = render(overflowing | {"layout": layout}, tmp_path, ranks)
     assert run.code == 76
     assert "sample 1" in run.stderr
     assert report(run)["samples"] == {"done": 2, "failed": 1, "skipped": 0}
@@ -129,3 +145,17 @@ def test_a_sample_that_overflows(checkpoints: Checkpoints, tmp_path: Path) -> No
         "00000000.png",
         "00000002.png",
     ]
+
+
+def test_how_many_may_fail(overflowing: Job, tmp_path: Path) -> None:
+    budgets = {"1": 0, "40%": 0, "30%": 76}
+    for budget, code in budgets.items():
+        job = overflowing | {"output": {"max_failed": budget}}
+        assert render(job, tmp_path / budget).code == code
+
+
+def test_stopping_at_the_first_failure(overflowing: Job, tmp_path: Path) -> None:
+    run = render(overflowing | {"output": {"on_error": "stop"}}, tmp_path)
+    assert run.code == 65
+    assert "sample 1" in run.stderr
+    assert not (run.folder / "00000002.png").exists()
