@@ -68,6 +68,12 @@ at::TensorOptions ComponentSource::options(const std::string& name) const {
 void ComponentSource::read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
                                 Part part) {
   const auto& found = entry(name);
+  if (found.tensor->type >= StoredType::kI64) {
+    throw Error(Exit::kBadData,
+                fmt::format("[weights] {}: {} holds {} -> weights must be floating point -> "
+                            "quantised elsewhere, or not this component's file",
+                            found.file->place(), name, dtype_name(found.tensor->type)));
+  }
   used_.insert(name);
   found.file->read_into(destination, *found.tensor, dim, part);
 }
