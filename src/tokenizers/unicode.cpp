@@ -36,6 +36,17 @@ constexpr std::array kLaterNumbers = {Range{0x10D40, 0x10D49}, Range{0x116D0, 0x
                                       Range{0x16D70, 0x16D79}, Range{0x1CCF0, 0x1CCF9},
                                       Range{0x1E5F1, 0x1E5FA}};
 
+// Marks of Unicode 15 to 17, which belong to the cluster before them and utf8proc 2.8 takes for
+// characters of their own.
+constexpr std::array kLaterMarks = {
+    Range{0x897, 0x897},     Range{0x1ACF, 0x1ADD},   Range{0x1AE0, 0x1AEB},
+    Range{0x10D69, 0x10D6D}, Range{0x10EFA, 0x10EFC}, Range{0x113B8, 0x113C0},
+    Range{0x113C2, 0x113C2}, Range{0x113C5, 0x113C5}, Range{0x113C7, 0x113CA},
+    Range{0x113CC, 0x113D0}, Range{0x113D2, 0x113D2}, Range{0x113E1, 0x113E2},
+    Range{0x11B60, 0x11B67}, Range{0x11F5A, 0x11F5A}, Range{0x1611E, 0x1612F},
+    Range{0x1E5EE, 0x1E5EF}, Range{0x1E6E3, 0x1E6E3}, Range{0x1E6E6, 0x1E6E6},
+    Range{0x1E6EE, 0x1E6EF}, Range{0x1E6F5, 0x1E6F5}};
+
 struct LowerRange {
   char32_t first, last;
   int32_t offset;
@@ -56,6 +67,16 @@ auto find_range(const Ranges& ranges, char32_t code) {
 
 bool has_category(char32_t code, uint32_t mask) {
   return (U_GET_GC_MASK(static_cast<UChar32>(code)) & mask) != 0;
+}
+
+// The character, or one that utf8proc clusters as `tokenizers` does this one.
+utf8proc_int32_t in_clusters(char32_t code) {
+  constexpr utf8proc_int32_t kMark = 0x301;
+  constexpr utf8proc_int32_t kPrepended = 0x600;
+  if (code == 0x113D1) return kPrepended;
+  if (code == 0x11A3A) return 'a';  // prepended in Unicode, but not there
+  return find_range(kLaterMarks, code) != kLaterMarks.end() ? kMark
+                                                            : static_cast<utf8proc_int32_t>(code);
 }
 
 }  // namespace
@@ -131,8 +152,7 @@ size_t grapheme_end(std::string_view text, size_t at) {
   utf8proc_int32_t state = 0;
   while (end < text.size()) {
     const auto next = decode(text, end);
-    if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
-                                         static_cast<utf8proc_int32_t>(next.code), &state))
+    if (utf8proc_grapheme_break_stateful(in_clusters(before), in_clusters(next.code), &state))
       break;
     before = next.code;
     end = next.end;
