@@ -27,6 +27,18 @@ void let_rank_zero_speak(Exit exit) {
   std::this_thread::sleep_for(kRankZeroFirst);
 }
 
+// LibTorch says so in the text of a general error, for the host and for a GPU.
+bool tells_of_memory(const std::string& text) {
+  return text.find("can't allocate memory") != std::string::npos ||
+         text.find("out of memory") != std::string::npos;
+}
+
+Failure out_of_memory() {
+  return {Exit::kTryElsewhere,
+          "[memory] an allocation failed -> more memory -> smaller batches or sizes, or more ranks "
+          "with tensor or pipeline splits"};
+}
+
 }  // namespace
 
 Failure Failure::of(const std::exception_ptr& exception) {
@@ -35,12 +47,11 @@ Failure Failure::of(const std::exception_ptr& exception) {
   } catch (const Error& error) {
     return {error.exit(), error.what()};
   } catch (const std::bad_alloc&) {
-    return {Exit::kTryElsewhere,
-            "[memory] an allocation failed -> more memory -> smaller batches or "
-            "sizes, or more ranks with tensor or pipeline splits"};
+    return out_of_memory();
   } catch (const std::exception& error) {
-    // LibTorch's messages go on with a stack trace; the first line says what happened.
     const std::string text = error.what();
+    if (tells_of_memory(text)) return out_of_memory();
+    // LibTorch's messages go on with a stack trace; the first line says what happened.
     return {Exit::kBug, "[bug] " + text.substr(0, text.find('\n')) +
                             " -> this should not happen -> please report it with the job file"};
   } catch (...) {

@@ -1,6 +1,7 @@
 // trireme: reads the command line and the job, has the engine run one command, turns what went
 // wrong into one message and an exit code.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <iostream>
 
 #include "launch/engine.h"
@@ -21,10 +22,31 @@ Job checked_job(const std::string& path, const std::vector<std::string>& overrid
   return job;
 }
 
-int unknown_command(const std::string& word) {
-  const auto meant = nearest(word, {"render", "inspect"});
-  std::cerr << "[command] " << word << " -> render or inspect"
-            << (meant ? " -> did you mean " + *meant + "?" : "") << "\n";
+int usage_mistake(const std::string& what, const std::string& required, const std::string& cause) {
+  say_once({Exit::kUsage, "[command] " + what + " -> " + required + " -> " + cause},
+           Launched::from_environment());
+  return static_cast<int>(Exit::kUsage);
+}
+
+// What CLI11 could not make sense of; also how help and the version are told.
+int told_by_parser(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
+  const bool is_word = !first.empty() && first.front() != '-';
+  const auto chosen = app.get_subcommands();
+  if (error.get_exit_code() == 0) return app.exit(error);
+  if (!chosen.empty()) {
+    const auto name = "trireme " + chosen.front()->get_name();
+    return usage_mistake(error.what(), "what `" + name + " --help` lists",
+                         "left out, mistyped, or meant for another command");
+  }
+  if (is_word) {
+    const auto meant = nearest(first, {"render", "inspect"});
+    return usage_mistake(first, "render or inspect",
+                         meant ? "did you mean " + *meant + "?" : "no such command");
+  }
+  if (!first.empty())
+    return usage_mistake(first, "a command first: render or inspect",
+                         "options belong behind the command");
+  std::cerr << app.help();
   return static_cast<int>(Exit::kUsage);
 }
 
@@ -33,6 +55,7 @@ int unknown_command(const std::string& word) {
 
 int main(int argc, char** argv) {
   using namespace trireme;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error of write(), told as others
   CLI::App app{"Renders Stable Diffusion 3 / 3.5 and PixArt-Sigma jobs on one rank or many."};
   app.require_subcommand(1);
   app.set_version_flag("--version", TRIREME_VERSION);
@@ -56,13 +79,8 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-  } catch (const CLI::RequiredError&) {
-    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty())
-      return unknown_command(argv[1]);
-    std::cerr << app.help();
-    return static_cast<int>(Exit::kUsage);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::kUsage);
+    return told_by_parser(app, error, argc > 1 ? argv[1] : "");
   }
 
   const auto launched = Launched::from_environment();

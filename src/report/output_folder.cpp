@@ -93,9 +93,10 @@ OutputFolder OutputFolder::open(fs::path path, OutputOptions options) {
   make_folder(folder.path_);
   const fs::path job = folder.path_ / "job.json";
   const std::string text = folder.job_json();
-  if (is_there(job)) {
+  const bool begun = folder.holds_samples();
+  if (begun && is_there(job)) {
     folder.check_begun_by_us(read_file(job));
-  } else if (folder.holds_samples()) {
+  } else if (begun) {
     throw Error(Exit::kCannotCreate,
                 fmt::format("[{}] holds samples but no job.json -> an empty or new folder, or one "
                             "that this job began -> output.path names a folder of something else",

@@ -38,8 +38,9 @@ class OutputFolder {
   OutputFolder(std::filesystem::path path, OutputOptions options);
 
   // Makes OUT or checks that it was begun by this job, removes what killed runs left, writes
-  // job.json. kBadJob where another job began it, naming the first keys that differ; kCannotCreate
-  // where it holds samples without a job.json.
+  // job.json. kBadJob where another job made samples in it, naming the first keys that differ;
+  // kCannotCreate where it holds samples without a job.json. A job that made none, because its
+  // model's path was wrong, say, may be mended and run again.
   static OutputFolder open(std::filesystem::path path, OutputOptions options);
 
   const std::filesystem::path& path() const { return path_; }

@@ -69,9 +69,11 @@ SentencePieceFile read_sentencepiece(const std::filesystem::path& file) {
   sentencepiece::SentencePieceProcessor processor;
   const auto status = processor.Load(file.string());
   if (!status.ok())
-    throw Error(Exit::kBadData, fmt::format("[{}] {} -> a sentencepiece model -> a broken download "
-                                            "or a Git LFS pointer",
-                                            file.string(), status.message()));
+    throw Error(
+        Exit::kBadData,
+        fmt::format("[{}] sentencepiece cannot read it -> a sentencepiece model -> a broken "
+                    "download or a Git LFS pointer",
+                    file.string()));
   SentencePieceFile result;
   const std::string model = processor.serialized_model_proto();
   int id = 0;

@@ -91,7 +91,7 @@ TEST_F(OutputFolderTest, TheSameJobGoesOn) {
 }
 
 TEST_F(OutputFolderTest, AnotherJobIsRefusedWithTheKeysThatDiffer) {
-  open();
+  open().write(0, "picture");
   OutputOptions other = options();
   other.job = R"({"model": {"path": "sd3.5"}, "sampling": {"seed": 3}, "layout": "balanced"})";
   other.fingerprint = "f1";
@@ -104,8 +104,17 @@ TEST_F(OutputFolderTest, AnotherJobIsRefusedWithTheKeysThatDiffer) {
   EXPECT_EQ(message.find("layout"), std::string::npos) << message;
 }
 
-TEST_F(OutputFolderTest, OtherContentsOfTheSamePromptFileAreRefused) {
+TEST_F(OutputFolderTest, AJobThatMadeNothingMayBeMended) {
   open();
+  OutputOptions other = options();
+  other.job = R"({"model": {"path": "sd3.5"}})";
+  other.fingerprint = "f1";
+  OutputFolder::open(out(), other);
+  EXPECT_EQ(nlohmann::json::parse(content(out() / "job.json")).at("fingerprint"), "f1");
+}
+
+TEST_F(OutputFolderTest, OtherContentsOfTheSamePromptFileAreRefused) {
+  open().write(0, "picture");
   OutputOptions other = options();
   other.fingerprint = "f1";
   const Error error = error_of([&] { OutputFolder::open(out(), other); });
@@ -117,7 +126,7 @@ TEST_F(OutputFolderTest, OtherContentsOfTheSamePromptFileAreRefused) {
 TEST_F(OutputFolderTest, LongValuesAreComparedWholeAndShownShort) {
   OutputOptions before = options();
   before.job = R"({"prompts": [")" + std::string(200, 'x') + R"( cat"]})";
-  OutputFolder::open(out(), before);
+  OutputFolder::open(out(), before).write(0, "picture");
   OutputOptions after = before;
   after.job = R"({"prompts": [")" + std::string(200, 'x') + R"( dog"]})";
   after.fingerprint = "f1";
@@ -129,7 +138,7 @@ TEST_F(OutputFolderTest, LongValuesAreComparedWholeAndShownShort) {
 TEST_F(OutputFolderTest, OnlyTheFirstDifferencesAreShown) {
   OutputOptions before = options();
   before.job = R"({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1})";
-  OutputFolder::open(out(), before);
+  OutputFolder::open(out(), before).write(0, "picture");
   OutputOptions after = before;
   after.job = R"({"a": 2, "b": 2, "c": 2, "d": 2})";
   after.fingerprint = "f1";
@@ -160,7 +169,7 @@ TEST_F(OutputFolderTest, OtherFilesDoNotMatter) {
 }
 
 TEST_F(OutputFolderTest, ADamagedJobFileIsSaid) {
-  open();
+  open().write(0, "picture");
   put(out() / "job.json", "{");
   EXPECT_EQ(error_of([&] { open(); }).exit(), Exit::kBadData);
 }
