@@ -14,11 +14,11 @@ FailureBudget read_budget(Fields& in) {
   const Node* node = in.find("max_failed");
   if (!node) return out;
   Node number = *node;
+  number.quoted = false;  // as "0.1%" may be, so may "10"
   bool percent = !number.text.empty() && number.text.back() == '%';
   std::string problem;
   if (percent) {
     number.text.pop_back();
-    number.quoted = false;
     Real share = read_real(number, {0, 100});
     problem = share.problem;
     out.percent = share.value;

@@ -118,7 +118,6 @@ void Progress::update(ProgressCounts counts) {
 }
 
 void Progress::message(std::string_view text) {
-  if (options_.voice == Voice::kQuiet) return;
   const bool shown = on_line_ > 0;
   write_line(without_control_characters(text));
   if (shown) rewrite(line());

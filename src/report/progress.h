@@ -49,7 +49,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void update(ProgressCounts counts);   // as often as one likes
-  void message(std::string_view text);  // a line of its own, whatever is shown
+  void message(std::string_view text);  // a line of its own, by quiet ones too
   void finish();                        // the last line: what was made, how long it took
 
  private:
