@@ -34,8 +34,8 @@ class TensorSource {
   // Error (kBadData) unless the stored shape is `shape`.
   virtual void expect(const std::string& name, at::IntArrayRef shape) const;
 
-  // The slice as a tensor of its own.
-  at::Tensor read(const std::string& name, int64_t dim, Part part);
+  // The slice as a tensor of its own, not to be written to: a source may lend what it has.
+  virtual at::Tensor read(const std::string& name, int64_t dim, Part part);
 };
 
 class Weights {

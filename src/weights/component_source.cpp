@@ -65,8 +65,7 @@ at::TensorOptions ComponentSource::options(const std::string& name) const {
   return at::TensorOptions().dtype(landing_type(entry(name).tensor->type, dtype_)).device(device_);
 }
 
-void ComponentSource::read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
-                                Part part) {
+const ComponentSource::Entry& ComponentSource::use(const std::string& name) {
   const auto& found = entry(name);
   if (found.tensor->type >= StoredType::kI64) {
     throw Error(Exit::kBadData,
@@ -75,7 +74,18 @@ void ComponentSource::read_into(const at::Tensor& destination, const std::string
                             found.file->place(), name, dtype_name(found.tensor->type)));
   }
   used_.insert(name);
+  return found;
+}
+
+void ComponentSource::read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
+                                Part part) {
+  const auto& found = use(name);
   found.file->read_into(destination, *found.tensor, dim, part);
+}
+
+at::Tensor ComponentSource::read(const std::string& name, int64_t dim, Part part) {
+  const auto& found = use(name);
+  return found.file->read(*found.tensor, dim, part, options(name));
 }
 
 void ComponentSource::elsewhere(const std::string& scope) {

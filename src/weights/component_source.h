@@ -27,6 +27,7 @@ class ComponentSource final : public TensorSource {
   at::TensorOptions options(const std::string& name) const override;
   void read_into(const at::Tensor& destination, const std::string& name, int64_t dim,
                  Part part) override;
+  at::Tensor read(const std::string& name, int64_t dim, Part part) override;
   void elsewhere(const std::string& scope) override;
   std::string place(const std::string& name) const override;
 
@@ -40,6 +41,7 @@ class ComponentSource final : public TensorSource {
     const StoredTensor* tensor;
   };
   const Entry& entry(const std::string& name) const;
+  const Entry& use(const std::string& name);
   void add(const SafetensorsFile& file, const WeightFiles& files, size_t number);
   void refuse_scaled_float8() const;
 

@@ -51,10 +51,7 @@ std::vector<at::Tensor> load(const SafetensorsFile& file, const Options& options
     const int64_t size = tensor.shape.empty() ? 1 : tensor.shape[dim];
     const bool cut = tensor.shape.size() == 2;
     const Part part = cut ? part_of(size, options.rank, options.ranks) : Part{0, size};
-    auto shape = tensor.shape;
-    if (!shape.empty()) shape[dim] = part.length;
-    out.push_back(at::empty(shape, landing_type(tensor.type, type)));
-    file.read_into(out.back(), tensor, dim, part);
+    out.push_back(file.read(tensor, dim, part, landing_type(tensor.type, type)));
   }
   return out;
 }
