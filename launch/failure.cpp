@@ -21,6 +21,17 @@ void end_quietly(int) {
   _exit(exit_when_ended);
 }
 
+// In a handler: nothing but system calls.
+void end_for_a_lost_page(int) {
+  static constexpr char kMessage[] =
+      "[memory] a page of a mapped file could not be had (SIGBUS) -> weights files that stay as "
+      "they "
+      "are, and room in /dev/shm -> a weights file was shortened while in use, its disk fails, or "
+      "/dev/shm is full\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
+  _exit(static_cast<int>(Exit::kInputOutput));
+}
+
 void let_rank_zero_speak(Exit exit) {
   exit_when_ended = static_cast<int>(exit);
   std::signal(SIGTERM, end_quietly);
@@ -57,6 +68,11 @@ Failure Failure::of(const std::exception_ptr& exception) {
   } catch (...) {
     return {Exit::kBug, "[bug] an unknown exception -> this should not happen -> please report it"};
   }
+}
+
+void tell_what_signals_mean() {
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGBUS, end_for_a_lost_page);
 }
 
 void say_once(const Failure& failure, const Launched& launched) {

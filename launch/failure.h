@@ -17,6 +17,10 @@ struct Failure {
   static Failure of(const std::exception_ptr& exception);
 };
 
+// Signals that are failures: a file beyond the limit on sizes becomes an error of write(), told as
+// others are, and a page of a mapped file that cannot be had ends the process with a message.
+void tell_what_signals_mean();
+
 // Prints the message. Rank 0 does at once and the others a moment later: what all ranks found alike
 // is told by rank 0, whose end lets the launcher end the others; what one rank found it tells
 // itself.

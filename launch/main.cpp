@@ -1,7 +1,6 @@
 // trireme: reads the command line and the job, has the engine run one command, turns what went
 // wrong into one message and an exit code.
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <iostream>
 
 #include "launch/engine.h"
@@ -55,7 +54,7 @@ int told_by_parser(const CLI::App& app, const CLI::ParseError& error, const std:
 
 int main(int argc, char** argv) {
   using namespace trireme;
-  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error of write(), told as others
+  tell_what_signals_mean();
   CLI::App app{"Renders Stable Diffusion 3 / 3.5 and PixArt-Sigma jobs on one rank or many."};
   app.require_subcommand(1);
   app.set_version_flag("--version", TRIREME_VERSION);

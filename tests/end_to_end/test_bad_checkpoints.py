@@ -4,7 +4,9 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from endings import ROOT, ends_soon, leftovers, render, samples, small_job
+from endings import ROOT, Running, ends_soon, leftovers, render, samples, small_job, write_yaml
 
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 LAST = "proj_out.weight"  # the last stage's
@@ -237,3 +239,13 @@ def test_what_all_ranks_meet_is_told_once(tmp_path: Path) -> None:
     ending.says(65, "rank 0 of 2 (", "model_index.json")
     ends_soon(ending)
     assert samples(tmp_path) == leftovers(tmp_path) == []
+
+
+def test_a_page_that_is_lost_while_in_use(tmp_path: Path) -> None:
+    """Of a mapped file that somebody shortened; the system says it by a signal."""
+    job = small_job(prompts=["a red star"] * 500, output={"path": str(tmp_path / "out")})
+    running = Running(["render", str(write_yaml(job, tmp_path))])
+    while not samples(tmp_path) and running.process.poll() is None:
+        time.sleep(0.05)
+    running.process.send_signal(signal.SIGBUS)
+    running.ending().says(74, "a page of a mapped file could not be had")
