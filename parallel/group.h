@@ -46,7 +46,8 @@ class Group {
   Group subset(const std::vector<int>& ranks) const;
 
   // Sum over the ranks, in rank order; half types are summed in float32, and on hosts float32 is
-  // rounded once. Same shape and same bits everywhere. A temporary that nobody else holds is summed in place: give it by std::move.
+  // rounded once. Same shape and same bits everywhere. A temporary that nobody else holds is summed
+  // in place: give it by std::move.
   at::Tensor all_reduce(at::Tensor x) const;
   // Rank r holds split[r] of dimension dim; returns the whole. Other dimensions agree.
   at::Tensor all_gather(const at::Tensor& x, int64_t dim, const Split& split) const;

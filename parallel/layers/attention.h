@@ -12,9 +12,9 @@ at::Tensor split_heads(const at::Tensor& x, int64_t head_dim);
 at::Tensor merge_heads(const at::Tensor& x);
 
 struct AttentionOptions {
-  at::Tensor bias = {};             // added to the scores, broadcast to [batch, heads, queries, keys]
-  bool causal = false;              // query i sees keys 0..i
-  std::optional<double> scale = {}; // default 1 / sqrt(head_dim)
+  at::Tensor bias = {};  // added to the scores, broadcast to [batch, heads, queries, keys]
+  bool causal = false;   // query i sees keys 0..i
+  std::optional<double> scale = {};  // default 1 / sqrt(head_dim)
 };
 
 // softmax(q k^T * scale + bias) v, softmax in float32. q [batch, heads, queries, head_dim],

@@ -1,5 +1,5 @@
-// VocabEmbedding: a lookup table whose rows are cut over a group. Each rank looks up the ids it holds,
-// gives zero for the others and the sum is exact: the same bits for any number of ranks.
+// VocabEmbedding: a lookup table whose rows are cut over a group. Each rank looks up the ids it
+// holds, gives zero for the others and the sum is exact: the same bits for any number of ranks.
 #pragma once
 
 #include <ATen/ATen.h>

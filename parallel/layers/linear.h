@@ -1,7 +1,7 @@
 // Linear layers that hold their own part of the weight over a group and talk where the maths needs
-// it: Column cuts the outputs, Row cuts the inputs and sums, so Row after Column is a whole MLP with
-// one all_reduce. Cuts fall between units (heads), never inside one. Over a group of one they are
-// plain linear layers.
+// it: Column cuts the outputs, Row cuts the inputs and sums, so Row after Column is a whole MLP
+// with one all_reduce. Cuts fall between units (heads), never inside one. Over a group of one they
+// are plain linear layers.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -10,8 +10,10 @@ constexpr double kMaxPeriod = 10000.0;
 
 // float32 coordinates, as diffusers computes them, times float64 frequencies -> [n, width]
 at::Tensor axis_sinusoid(int64_t n, int64_t width, double base, double interpolation) {
-  const auto coordinate = at::arange(n, at::kFloat).div(static_cast<double>(n) / base).div(interpolation);
-  const auto omega = at::pow(kMaxPeriod, at::arange(width / 2, at::kDouble).div(width / 2.0)).reciprocal();
+  const auto coordinate =
+      at::arange(n, at::kFloat).div(static_cast<double>(n) / base).div(interpolation);
+  const auto omega =
+      at::pow(kMaxPeriod, at::arange(width / 2, at::kDouble).div(width / 2.0)).reciprocal();
   const auto angle = at::outer(coordinate.to(at::kDouble), omega);
   return at::cat({angle.sin(), angle.cos()}, 1);
 }
@@ -31,8 +33,9 @@ at::Tensor grid_sinusoid(int64_t rows, int64_t columns, int64_t width, double ba
   const auto half = width / 2;
   const auto x = axis_sinusoid(columns, half, base, interpolation);
   const auto y = axis_sinusoid(rows, half, base, interpolation);
-  const auto grid = at::cat({x.unsqueeze(0).expand({rows, columns, half}),
-                             y.unsqueeze(1).expand({rows, columns, half})}, 2);
+  const auto grid = at::cat(
+      {x.unsqueeze(0).expand({rows, columns, half}), y.unsqueeze(1).expand({rows, columns, half})},
+      2);
   return grid.reshape({rows * columns, width}).to(at::kFloat);
 }
 

@@ -8,8 +8,8 @@
 
 namespace trireme {
 
-// [cos(t w_k) | sin(t w_k)], w_k = 10000^(-k / 128), k < 128 (Vaswani et al. 2017, as diffusers orders
-// it). t float32 [n] -> float32 [n, 256].
+// [cos(t w_k) | sin(t w_k)], w_k = 10000^(-k / 128), k < 128 (Vaswani et al. 2017, as diffusers
+// orders it). t float32 [n] -> float32 [n, 256].
 at::Tensor timestep_sinusoid(const at::Tensor& t);
 
 // 2-D sine-cosine positions of a grid, row by row: [rows x columns, width] float32. The first half

@@ -1,6 +1,6 @@
-// Adaptive layer norm's shifts, scales and gates (Peebles and Xie 2023), of one block for every step
-// of a batch: they depend on the timestep and the pooled text only, so one matrix product makes them
-// all before the first step. Scales are kept with one already added.
+// Adaptive layer norm's shifts, scales and gates (Peebles and Xie 2023), of one block for every
+// step of a batch: they depend on the timestep and the pooled text only, so one matrix product
+// makes them all before the first step. Scales are kept with one already added.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -41,10 +41,11 @@ at::Tensor predict(const Denoiser& denoiser, const Denoising& batch, const at::T
 
 void require_stages(int64_t blocks, int stages) {
   if (stages <= blocks) return;
-  throw Error(Exit::kBadJob,
-              fmt::format("[layout.transformer.pipeline] {} stages -> at most {}, one for each block "
-                          "of this model -> use the other ranks for replicas, guidance or tensor",
-                          stages, blocks));
+  throw Error(
+      Exit::kBadJob,
+      fmt::format("[layout.transformer.pipeline] {} stages -> at most {}, one for each block "
+                  "of this model -> use the other ranks for replicas, guidance or tensor",
+                  stages, blocks));
 }
 
 }  // namespace trireme

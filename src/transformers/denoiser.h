@@ -37,14 +37,15 @@ class Denoising {
 
   virtual Streams embed(const at::Tensor& latents) const = 0;  // [batch, channels, h, w]
   virtual Streams blocks(Streams streams, int step, const SkippedBlocks& skipped) const = 0;
-  virtual at::Tensor head(const Streams& streams, int step) const = 0;  // [batch, out channels, h, w]
+  virtual at::Tensor head(const Streams& streams,
+                          int step) const = 0;  // [batch, out channels, h, w]
   // Shapes, dtype and device of the streams that a later stage receives.
   virtual Streams arriving() const = 0;
 };
 
 // What a batch looks like before it is denoised.
 struct BatchShape {
-  int64_t batch = 1;  // rows of the latents: samples x guidance branches
+  int64_t batch = 1;   // rows of the latents: samples x guidance branches
   int64_t height = 0;  // of the latents
   int64_t width = 0;
 };

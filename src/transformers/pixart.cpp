@@ -103,8 +103,8 @@ class PixArtDenoising : public Denoising {
 
   Streams blocks(Streams streams, int step, const SkippedBlocks&) const override {
     for (size_t i = 0; i < model_.blocks_.size(); ++i)
-      streams.image = model_.blocks_[i](std::move(streams.image), text_keys_[i], modulations_[i],
-                                        step);
+      streams.image =
+          model_.blocks_[i](std::move(streams.image), text_keys_[i], modulations_[i], step);
     return streams;
   }
 
@@ -123,7 +123,7 @@ class PixArtDenoising : public Denoising {
   BatchShape shape_;
   at::TensorOptions options_;
   int64_t rows_, columns_;
-  at::Tensor positions_;  // float32 [rows x columns, width], first stage
+  at::Tensor positions_;                          // float32 [rows x columns, width], first stage
   std::vector<std::vector<TextKeys>> text_keys_;  // by block, by sample
   std::vector<ModulationTable> modulations_;      // by block
   std::optional<ModulationTable> head_modulation_;

@@ -1,7 +1,7 @@
-// PixArtTransformer: the diffusion transformer of PixArt-Sigma (Chen et al. 2024), or the part of it
-// that one rank of a mesh holds. The timestep's and the text's little networks are on every stage,
-// for each makes the modulations and text keys of its own blocks; patches are on the first, the
-// output layer on the last.
+// PixArtTransformer: the diffusion transformer of PixArt-Sigma (Chen et al. 2024), or the part of
+// it that one rank of a mesh holds. The timestep's and the text's little networks are on every
+// stage, for each makes the modulations and text keys of its own blocks; patches are on the first,
+// the output layer on the last.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -58,7 +58,7 @@ class PixArtTransformer : public Denoiser {
   CaptionProjection caption_;
   std::optional<PatchEmbed> patches_;  // first stage
   std::vector<PixArtBlock> blocks_;
-  std::optional<PixArtHead> head_;     // last stage
+  std::optional<PixArtHead> head_;  // last stage
 };
 
 }  // namespace trireme

@@ -24,13 +24,13 @@ PositionTable::PositionTable(const Weights& weights, int64_t max_size, int64_t w
 at::Tensor PositionTable::crop(int64_t rows, int64_t columns) const {
   const auto top = (max_size_ - rows) / 2, left = (max_size_ - columns) / 2;
   if (rows > max_size_ || columns > max_size_)
-    throw Error(Exit::kBadJob,
-                fmt::format("[sampling] {} x {} patches of 16 pixels -> at most {} x {}, the model's "
-                            "position table -> choose height and width up to {}",
-                            rows, columns, max_size_, max_size_, max_size_ * 16));
+    throw Error(
+        Exit::kBadJob,
+        fmt::format("[sampling] {} x {} patches of 16 pixels -> at most {} x {}, the model's "
+                    "position table -> choose height and width up to {}",
+                    rows, columns, max_size_, max_size_, max_size_ * 16));
   return weights_
-      .read("pos_embed", {1, max_size_ * max_size_, width_}, 1,
-            {top * max_size_, rows * max_size_})
+      .read("pos_embed", {1, max_size_ * max_size_, width_}, 1, {top * max_size_, rows * max_size_})
       .view({rows, max_size_, width_})
       .narrow(1, left, columns)
       .reshape({1, rows * columns, width_});
@@ -43,8 +43,7 @@ Sd3Embed::Sd3Embed(const Weights& w, const Sd3Config& c)
 
 Sd3Head::Sd3Head(const Weights& w, const Sd3Config& c, const Group& tensor)
     : modulation(w / "norm_out" / "linear", tensor, {.in = c.width(), .out = 2 * c.width()}),
-      out(w / "proj_out",
-          {.in = c.width(), .out = c.patch_size * c.patch_size * c.out_channels}) {}
+      out(w / "proj_out", {.in = c.width(), .out = c.patch_size * c.patch_size * c.out_channels}) {}
 
 Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh& mesh,
                                at::ScalarType dtype)

@@ -69,7 +69,7 @@ class Sd3Transformer : public Denoiser {
   EmbeddingMlp time_, text_;       // of the timestep, of the pooled text
   std::optional<Sd3Embed> embed_;  // first stage
   std::vector<JointBlock> blocks_;
-  std::optional<Sd3Head> head_;    // last stage
+  std::optional<Sd3Head> head_;  // last stage
 };
 
 // Which blocks each of `stages` holds, so that the slowest has the least to do at native size.

@@ -45,8 +45,7 @@ JointAttention::JointAttention(const Weights& w, const Sd3Config& c, const Group
     : image{qkv(w, "to_q", "to_k", "to_v", c, tensor),
             QkNorm::read(c.qk_norm, w / "norm_q", w / "norm_k", c.head_dim), c.head_dim},
       text{qkv(w, "add_q_proj", "add_k_proj", "add_v_proj", c, tensor),
-           QkNorm::read(c.qk_norm, w / "norm_added_q", w / "norm_added_k", c.head_dim),
-           c.head_dim},
+           QkNorm::read(c.qk_norm, w / "norm_added_q", w / "norm_added_k", c.head_dim), c.head_dim},
       image_out(w / "to_out" / 0, tensor, heads_in(c)) {
   if (!last) text_out.emplace(w / "to_add_out", tensor, heads_in(c));
 }
@@ -94,10 +93,10 @@ Streams JointBlock::operator()(Streams x, const JointModulations& m, int64_t ste
   const auto image = [&](int64_t part) { return m.image(step, part); };
   const auto text = [&](int64_t part) { return m.text(step, part); };
   const auto unit = unit_norm(x.image, kEps);
-  const auto seen = attention_(
-      {modulated(unit, image(kShift), image(kScale)),
-       modulated(unit_norm(x.text, kEps), text(last_ ? kLastShift : kShift),
-                 text(last_ ? kLastScale : kScale))});
+  const auto seen =
+      attention_({modulated(unit, image(kShift), image(kScale)),
+                  modulated(unit_norm(x.text, kEps), text(last_ ? kLastShift : kShift),
+                            text(last_ ? kLastScale : kScale))});
 
   x.image = at::addcmul(x.image, image(kGate), seen.image);
   if (dual_) {

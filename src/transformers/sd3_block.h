@@ -70,7 +70,6 @@ class JointBlock {
   Streams operator()(Streams x, const JointModulations& modulations, int64_t step) const;
 
  private:
-
   bool last_;
   GatheredLinear image_modulation_, text_modulation_;
   JointAttention attention_;

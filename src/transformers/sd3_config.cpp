@@ -21,8 +21,7 @@ Sd3Config Sd3Config::read(const ComponentConfig& config) {
       .joint_attention_dim = config.get<int64_t>("joint_attention_dim"),
       .pooled_projection_dim = config.get<int64_t>("pooled_projection_dim"),
       .pos_embed_max_size = config.get<int64_t>("pos_embed_max_size"),
-      .dual_attention_layers =
-          config.get_or<std::vector<int64_t>>("dual_attention_layers", {}),
+      .dual_attention_layers = config.get_or<std::vector<int64_t>>("dual_attention_layers", {}),
   };
   const auto qk_norm = config.get_or<std::string>("qk_norm", "");
   if (!qk_norm.empty() && qk_norm != "rms_norm")

@@ -1,5 +1,5 @@
-// Sd3Config: the shape of a Stable Diffusion 3 transformer, as its config.json gives it. SD3-medium,
-// SD3.5-medium and SD3.5-large differ in these numbers only.
+// Sd3Config: the shape of a Stable Diffusion 3 transformer, as its config.json gives it.
+// SD3-medium, SD3.5-medium and SD3.5-large differ in these numbers only.
 #pragma once
 
 #include <cstdint>

@@ -33,8 +33,8 @@ MID_MMDIT = dict(**MID, caption_projection_dim=512, pos_embed_max_size=64, sampl
 FULL_VAE = dict(block_out_channels=(128, 256, 512, 512), layers_per_block=2, norm_num_groups=32)
 
 CASES = (
-    Case("sd3 demo", "sd3", 128, 20, 4, 16, STAGES),
-    Case("pixart demo", "pixart", 128, 20, 4, 16, STAGES),
+    Case("sd3 demo", "sd3", 128, 20, 16, 16, STAGES),
+    Case("pixart demo", "pixart", 128, 20, 16, 16, STAGES),
     Case("mmdit 512", "sd3", 512, 3, 1, 256, transformer=MID_MMDIT),
     Case("mmdit 512, sd3.5", "sd3", 512, 3, 1, 256,
          transformer=dict(**MID_MMDIT, qk_norm="rms_norm", dual_attention_layers=(0, 1, 2))),

@@ -17,10 +17,10 @@ from PIL import Image
 
 from cases import STAGES, Case
 
-PROMPTS = ("a large red star on a black background",
-           "a small blue circle at the left on a white background",
-           "a green triangle on a purple background",
-           "a yellow square at the bottom on a blue background")
+# All different: trireme would encode a repeated one once.
+PROMPTS = tuple(f"a {size} {colour} {shape} on a {background} background"
+                for size in ("small", "large") for colour in ("red", "blue")
+                for shape in ("star", "circle") for background in ("black", "white"))
 GUIDANCE = 4.0
 
 

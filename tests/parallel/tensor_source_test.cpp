@@ -44,8 +44,11 @@ TEST(Weights, StackedSlicesLieBelowEachOther) {
 }
 
 TEST(Weights, WhatNobodyReadIsKnown) {
-  const auto source = std::make_shared<MemorySource>(std::map<std::string, at::Tensor>{
-      {"a.weight", integers({1})}, {"b.weight", integers({1})}, {"bc.weight", integers({1})}, {"table", integers({1})}});
+  const auto source =
+      std::make_shared<MemorySource>(std::map<std::string, at::Tensor>{{"a.weight", integers({1})},
+                                                                       {"b.weight", integers({1})},
+                                                                       {"bc.weight", integers({1})},
+                                                                       {"table", integers({1})}});
   const Weights weights(source);
   (weights / "a").read("weight", {1});
   (weights / "b").elsewhere();

@@ -10,7 +10,9 @@ namespace {
 
 constexpr int64_t kBlocks = 6;
 
-std::vector<int> list(std::initializer_list<int> ranks) { return ranks; }
+std::vector<int> list(std::initializer_list<int> ranks) {
+  return ranks;
+}
 
 TEST(Placement, AutoMakesEveryRankAReplica) {
   run_ranks(3, [](Group world) {

@@ -36,8 +36,8 @@ at::Tensor pixart_forward(int64_t height) {
   const c10::InferenceMode inference;
   const auto model = golden_pixart_model();
   const auto mask = at::tensor({1, 1, 1, 0, 0, 1, 1, 1, 1, 0}, at::kLong).view({2, 5});
-  return forward(model, recipe_input({2, 4, height, 8}, .3), {recipe_input({2, 5, 16}, .7), {}, mask},
-                 kPixArtTimesteps);
+  return forward(model, recipe_input({2, 4, height, 8}, .3),
+                 {recipe_input({2, 5, 16}, .7), {}, mask}, kPixArtTimesteps);
 }
 
 TEST(Sd3Transformer, EqualsDiffusers) {

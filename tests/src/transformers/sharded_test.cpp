@@ -1,5 +1,5 @@
-// A transformer over n ranks equals the whole: within rounding over the tensor axis, to the bit over
-// the pipeline axis.
+// A transformer over n ranks equals the whole: within rounding over the tensor axis, to the bit
+// over the pipeline axis.
 #include <gtest/gtest.h>
 
 #include "tests/src/transformers/tiny_models.h"
@@ -11,14 +11,30 @@ namespace {
 
 // Five heads, so that no number of ranks but one divides them.
 Sd3Config sd3() {
-  return {.sample_size = 8, .patch_size = 2, .in_channels = 4, .out_channels = 4, .num_layers = 5,
-          .head_dim = 8, .heads = 5, .joint_attention_dim = 24, .pooled_projection_dim = 20,
-          .pos_embed_max_size = 10, .qk_norm = true, .dual_attention_layers = {0, 1}};
+  return {.sample_size = 8,
+          .patch_size = 2,
+          .in_channels = 4,
+          .out_channels = 4,
+          .num_layers = 5,
+          .head_dim = 8,
+          .heads = 5,
+          .joint_attention_dim = 24,
+          .pooled_projection_dim = 20,
+          .pos_embed_max_size = 10,
+          .qk_norm = true,
+          .dual_attention_layers = {0, 1}};
 }
 
 PixArtConfig pixart() {
-  return {.sample_size = 8, .patch_size = 2, .in_channels = 4, .out_channels = 8, .num_layers = 5,
-          .head_dim = 8, .heads = 5, .caption_channels = 16, .interpolation_scale = 2};
+  return {.sample_size = 8,
+          .patch_size = 2,
+          .in_channels = 4,
+          .out_channels = 8,
+          .num_layers = 5,
+          .head_dim = 8,
+          .heads = 5,
+          .caption_channels = 16,
+          .interpolation_scale = 2};
 }
 
 struct Family {
@@ -39,7 +55,8 @@ Family family(bool is_sd3) {
   mask[1].narrow(0, 3, 4).zero_();
   return {"PixArt",
           [](const Mesh& mesh) {
-            return std::make_unique<PixArtTransformer>(pixart(), random_weights(), mesh, at::kFloat);
+            return std::make_unique<PixArtTransformer>(pixart(), random_weights(), mesh,
+                                                       at::kFloat);
           },
           {hidden, {}, mask}};
 }
@@ -80,9 +97,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ShardedTransformer, WithMoreStagesThanBlocksIsRefused) {
   const auto f = family(true);
-  run_ranks(6, [&](Group world) {
-    EXPECT_THROW(f.model(Mesh::over(world, {.pipeline = 6})), Error);
-  });
+  run_ranks(6,
+            [&](Group world) { EXPECT_THROW(f.model(Mesh::over(world, {.pipeline = 6})), Error); });
 }
 
 }  // namespace

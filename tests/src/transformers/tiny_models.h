@@ -10,16 +10,30 @@ namespace trireme {
 
 // models.md section 6.3: the models whose outputs are golden.
 inline Sd3Config golden_sd3(bool sd35) {
-  Sd3Config c{.sample_size = 8, .patch_size = 2, .in_channels = 4, .out_channels = 4,
-              .num_layers = 3, .head_dim = 8, .heads = 4, .joint_attention_dim = 24,
-              .pooled_projection_dim = 20, .pos_embed_max_size = 10, .qk_norm = sd35};
+  Sd3Config c{.sample_size = 8,
+              .patch_size = 2,
+              .in_channels = 4,
+              .out_channels = 4,
+              .num_layers = 3,
+              .head_dim = 8,
+              .heads = 4,
+              .joint_attention_dim = 24,
+              .pooled_projection_dim = 20,
+              .pos_embed_max_size = 10,
+              .qk_norm = sd35};
   if (sd35) c.dual_attention_layers = {0, 1};
   return c;
 }
 
 inline PixArtConfig golden_pixart() {
-  return {.sample_size = 8, .patch_size = 2, .in_channels = 4, .out_channels = 8,
-          .num_layers = 2, .head_dim = 8, .heads = 3, .caption_channels = 16,
+  return {.sample_size = 8,
+          .patch_size = 2,
+          .in_channels = 4,
+          .out_channels = 8,
+          .num_layers = 2,
+          .head_dim = 8,
+          .heads = 3,
+          .caption_channels = 16,
           .interpolation_scale = 2};
 }
 
