@@ -196,3 +196,13 @@ def nothing_half_written(folder: Path) -> None:
         if sample.endswith(".png"):
             read_pixels(folder / sample)
     assert leftovers(folder) == []
+
+
+def nothing_made(folder: Path) -> None:
+    assert samples(folder) == leftovers(folder) == []
+
+
+def ends_cleanly(ending: Ending, code: int, *parts: str, folder: Path) -> None:
+    """One message, however many ranks; all ended in time; nothing is half-written."""
+    ends_soon(ending.says(code, *parts))
+    nothing_half_written(folder)
