@@ -30,20 +30,20 @@ def into(path: str, **changes: Any) -> dict[str, Any]:
     return small_job(output={"path": path}, **changes)
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("ranks", "path", "says"),
     [
-        ("file/out", ("/file] ", "File exists -> a free name")),
-        ("file", ("/file] ", "File exists -> a free name")),
-        ("/proc/trireme", ("[/proc/trireme] creating the folder",)),
-        ("x" * 300, ("File name too long -> a shorter path",)),
-        ("nowhere/out", ("/nowhere] ",)),
+        (1, "file/out", ("/file] ", "File exists -> a free name")),
+        (2, "file/out", ("/file] ", "File exists -> a free name")),
+        (1, "file", ("/file] ", "File exists -> a free name")),
+        (1, "/proc/trireme", ("[/proc/trireme] creating the folder",)),
+        (1, "x" * 300, ("File name too long -> a shorter path",)),
+        (1, "nowhere/out", ("/nowhere] ",)),
     ],
-    ids=["below a file", "a file", "proc", "long name", "a link to nothing"],
+    ids=["below a file", "by two", "a file", "proc", "long name", "a link to nothing"],
 )
 def test_an_output_that_cannot_be_created(
-    path: str, says: tuple[str, ...], ranks: int, tmp_path: Path
+    ranks: int, path: str, says: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "nowhere").symlink_to("gone")
@@ -52,9 +52,8 @@ def test_an_output_that_cannot_be_created(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("path", ["locked", "locked/out"])
-def test_an_output_without_permission(path: str, ranks: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ranks", "path"), [(1, "locked"), (1, "locked/out"), (2, "locked")])
+def test_an_output_without_permission(ranks: int, path: str, tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     ending = render(into(path), tmp_path, ranks, within=AS_OTHERS)
     ends_cleanly(ending, 77, f"/{path}", "Permission denied -> permission", folder=tmp_path)

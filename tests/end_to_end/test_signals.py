@@ -218,7 +218,7 @@ def test_ranks_end_with_a_killed_mpirun(layout: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_signals_during_the_start(which: signal.Signals, tmp_path: Path) -> None:
     """They end it silently before it has begun, or stop it before the first picture."""
-    for milliseconds in range(0, 320, 20):
+    for milliseconds in range(0, 320, 40):
         folder = tmp_path / str(milliseconds)
         folder.mkdir()
         running = Running(["render", str(write_yaml(pictures(40, 8), folder))])

@@ -83,10 +83,12 @@ ENVIRONMENTS: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize(
+    ("ranks", "environment"),
+    [(1, name) for name in ENVIRONMENTS] + [(2, "no home"), (2, "no terminal"), (2, "C")],
+)
 def test_environments(
-    environment: str, ranks: int, usual: dict[str, bytes], tmp_path: Path
+    ranks: int, environment: str, usual: dict[str, bytes], tmp_path: Path
 ) -> None:
     ending = render(JOB, tmp_path, ranks, within=ENVIRONMENTS[environment])
     assert ending.code == 0, ending.stderr
@@ -133,9 +135,11 @@ def test_a_working_directory_that_is_gone(usual: dict[str, bytes], tmp_path: Pat
         assert len(ending.messages) == 1, f"exit {ending.code}\n{ending.stderr}"
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("name", ["two words", "Bilder — 東京", "'quoted\" $HOME *", "a\nline"])
-def test_names_of_folders(name: str, ranks: int, usual: dict[str, bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ranks", "name"),
+    [(1, "two words"), (1, "Bilder — 東京"), (1, "'quoted\" $HOME *"), (1, "a\nline"), (2, "é ö")],
+)
+def test_names_of_folders(ranks: int, name: str, usual: dict[str, bytes], tmp_path: Path) -> None:
     """The job, its prompts and its output all stand below it."""
     folder = tmp_path / name
     folder.mkdir()
