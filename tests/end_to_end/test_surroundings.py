@@ -35,10 +35,10 @@ STREAMS = {
     "no streams": "exec <&- >&- 2>&-",
     "full stdout": "exec >/dev/full",
     "full stderr": "exec 2>/dev/full",
-    "broken stdout": "exec > >(exec true)",
-    "broken stderr": "exec 2> >(exec true)",
-    "broken both": "exec > >(exec true) 2>&1",
-    "broken and ignored": "trap '' PIPE; exec 2> >(exec true)",
+    "broken stdout": "exec > >(exec true); sleep 0.1",
+    "broken stderr": "exec 2> >(exec true); sleep 0.1",
+    "broken both": "exec > >(exec true) 2>&1; sleep 0.1",
+    "broken and ignored": "trap '' PIPE; exec 2> >(exec true); sleep 0.1",
 }
 
 
