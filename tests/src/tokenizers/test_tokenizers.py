@@ -203,6 +203,8 @@ def test_padding_and_truncation(case, length):
     assert differences(texts, tokenize(folder, texts, length), theirs) == []
 
 
+# A saved folder is read by other code than a plain one; how its merges are written matters to none.
+@pytest.mark.parametrize("case", [f"{name}{form}" for name in CASES for form in ("", "-saved")], indirect=True)
 def test_every_character(case):
     """Each character of Unicode between letters, and around a sign that is replaced together with the marks after it."""
     reference, folder = case
