@@ -1,5 +1,9 @@
 #include "parallel/layers/attention.h"
 
+#include <cmath>
+
+#include "parallel/layers/streamed_attention.h"
+
 namespace trireme {
 
 at::Tensor split_heads(const at::Tensor& x, int64_t head_dim) {
@@ -26,6 +30,10 @@ at::Tensor with_queries(const at::Tensor& x, int64_t queries) {
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const AttentionOptions& options) {
   if (q.size(1) == 0) return at::empty_like(q);  // more ranks than heads
+  if (!options.bias.defined() && !options.causal && streams(q, k)) {
+    const auto scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+    return streamed_attention(q, k, v, scale).out.to(q.scalar_type());
+  }
   const auto queries = q.size(2);
   if (q.is_cpu() && queries < kAlignedQueries) {
     auto padded = options;

@@ -1,21 +1,19 @@
 #include <ATen/ATen.h>
 
-#include <numeric>
+#include <cmath>
+#include <optional>
 
 #include "parallel/layers/attention.h"
+#include "parallel/layers/streamed_attention.h"
 
 namespace trireme {
 namespace {
 
 constexpr int64_t kHeads = 1, kTokens = 2;  // dimensions
 
-// Attention over some of the keys, and what it takes to merge it with that over others.
-struct Partial {
-  at::Tensor out;      // float32 [batch, heads, queries, head_dim]
-  at::Tensor log_sum;  // float32 [batch, heads, queries]: log of the sum of exp(scores)
-};
-
-Partial attend_some(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+AttentionPart attend_some(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (streams(q, k))
+    return streamed_attention(q, k, v, 1 / std::sqrt(static_cast<double>(q.size(3))));
   if (q.is_cpu()) {
     const auto [out, log_sum] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v);
     return {out.to(at::kFloat), log_sum.to(at::kFloat)};
@@ -27,9 +25,9 @@ Partial attend_some(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
           std::get<1>(found).narrow(kTokens, 0, q.size(kTokens))};
 }
 
-Partial merged(const Partial& a, const Partial& b) {
+AttentionPart merged(const AttentionPart& a, const AttentionPart& b) {
   const auto log_sum = at::logaddexp(a.log_sum, b.log_sum);
-  const auto share = [&](const Partial& part) {
+  const auto share = [&](const AttentionPart& part) {
     return part.out * (part.log_sum - log_sum).exp().unsqueeze(-1);
   };
   return {share(a) + share(b), log_sum};
@@ -41,7 +39,7 @@ at::Tensor ring_attention(const at::Tensor& q, const at::Tensor& k, const at::Te
   const int ranks = ring.size(), me = ring.rank();
   const int next = (me + 1) % ranks, previous = (me + ranks - 1) % ranks;
   auto travelling = at::stack({k, v});
-  Partial seen;
+  AttentionPart seen;
   for (int step = 0; step < ranks; ++step) {
     const int owner = (me + ranks - step) % ranks, coming = (owner + ranks - 1) % ranks;
     const bool more = step + 1 < ranks;

@@ -1,17 +1,21 @@
 #include "src/nn/winograd.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
+#include "parallel/cpu.h"
+
 namespace trireme {
 namespace {
 
-constexpr int64_t kOut = 2;                // outputs of a tile, along a side
-constexpr int64_t kFewChannels = 32;       // below, a direct convolution is faster
-constexpr int64_t kChunk = 64;             // channels summed before they join the others
+constexpr int64_t kOut = 2;                           // outputs of a tile, along a side
+constexpr int64_t kFewChannels = 32;                  // below, a direct convolution is faster
+constexpr int64_t kChunk = 64;                        // channels summed before they join the others
+constexpr int64_t kOutBlock = 128, kTileBlock = 256;  // of one product: 128 KiB
 constexpr int64_t kStripFloats = 4 << 20;  // of tiles and products: they stay in the cache
 
 // One dimension of y_i = sum_j g_j x_(i+j), two outputs from four inputs.
@@ -121,7 +125,7 @@ void synthesise_channel(const float* products, int64_t product_stride, const Til
 
 // products [n, out, tiles] = filters [n, out, in] x held [n, in, tiles]. Sums of short sums round
 // less than one long sum, about as little as a direct convolution.
-void multiply(at::Tensor& products, const at::Tensor& filters, const at::Tensor& held) {
+void multiply_by_blas(at::Tensor& products, const at::Tensor& filters, const at::Tensor& held) {
   const auto in = filters.size(2);
   for (int64_t first = 0; first < in; first += kChunk) {
     const auto channels = std::min(kChunk, in - first);
@@ -131,6 +135,31 @@ void multiply(at::Tensor& products, const at::Tensor& filters, const at::Tensor&
     else
       products.baddbmm_(a, b);
   }
+}
+
+// The same by oneDNN's small kernels, block by block.
+void multiply(at::Tensor& products, const at::Tensor& filters, const at::Tensor& held) {
+  if (!has_fast_products()) return multiply_by_blas(products, filters, held);
+  const auto n = filters.size(0), out = filters.size(1), in = filters.size(2);
+  const auto tiles = held.size(2), blocks = (tiles + kTileBlock - 1) / kTileBlock;
+  const auto* a = filters.const_data_ptr<float>();
+  const auto* b = held.const_data_ptr<float>();
+  auto* c = products.mutable_data_ptr<float>();
+  at::parallel_for(0, n * blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto number = i / blocks, first = i % blocks * kTileBlock;
+      const auto columns = std::min(kTileBlock, tiles - first);
+      for (int64_t row = 0; row < out; row += kOutBlock) {
+        for (int64_t k = 0; k < in; k += kChunk) {
+          at::native::cpublas::brgemm(
+              std::min(kOutBlock, out - row), columns, std::min(kChunk, in - k), in, tiles, tiles,
+              k > 0, a + (number * out + row) * in + k, b + (number * in + k) * tiles + first,
+              c + (number * out + row) * tiles + first, /*is_vnni=*/false);
+        }
+      }
+    }
+    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+  });
 }
 
 template <class F>

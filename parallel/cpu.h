@@ -1,0 +1,33 @@
+// What the CPU at hand can do beyond the baseline that the program is compiled for.
+#pragma once
+
+namespace trireme {
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Compiles a function once for each kind of CPU; the loader chooses by what the CPU can do. (Named
+// by `arch=`, it would choose by maker and model.) For loops over numbers.
+#define TRIREME_EACH_CPU __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define TRIREME_EACH_CPU
+#endif
+
+// Whether oneDNN makes small kernels of matrix products here (AVX-512).
+inline bool has_fast_products() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+#else
+  return false;
+#endif
+}
+
+// Elsewhere bfloat16 is multiplied as float32, or not by oneDNN at all.
+inline bool multiplies_bfloat16() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace trireme
