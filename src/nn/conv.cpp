@@ -33,7 +33,15 @@ Conv2d::Conv2d(const Weights& weights, ConvShape shape)
   if (winograd_) weight_ = winograd_filters(weight_);
 }
 
-at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+// The rows that a kernel reaches beyond a band are the neighbours'; what it makes of them is
+// theirs.
+at::Tensor Conv2d::operator()(const at::Tensor& x, const Bands& bands) const {
+  if (bands.whole() || kernel_ == 1) return same(x);
+  if (x.numel() == 0) return at::empty({x.size(0), bias_.size(0), 0, x.size(3)}, x.options());
+  return same(bands.with_halo(x)).narrow(2, bands.above(), x.size(2));
+}
+
+at::Tensor Conv2d::same(const at::Tensor& x) const {
   if (winograd_) return winograd_conv(x, weight_, bias_);
   if (kernel_ > 1) return at::conv2d(x, weight_, bias_, /*stride=*/1, /*padding=*/kernel_ / 2);
   // One pixel at a time is a matrix product, which needs no other order of the image in memory.
@@ -48,7 +56,14 @@ UpsampleConv2d::UpsampleConv2d(const Weights& weights, int64_t in, int64_t out)
   if (!winograd_) bias_ = bias_.repeat({kPhases * kPhases});
 }
 
-at::Tensor UpsampleConv2d::operator()(const at::Tensor& x) const {
+at::Tensor UpsampleConv2d::operator()(const at::Tensor& x, const Bands& bands) const {
+  if (bands.whole()) return doubled(x);
+  const auto out = winograd_ ? bias_.size(0) : bias_.size(0) / (kPhases * kPhases);
+  if (x.numel() == 0) return at::empty({x.size(0), out, 0, 2 * x.size(3)}, x.options());
+  return doubled(bands.with_halo(x)).narrow(2, 2 * bands.above(), 2 * x.size(2));
+}
+
+at::Tensor UpsampleConv2d::doubled(const at::Tensor& x) const {
   if (winograd_) return winograd_upsample_conv(x, weight_, bias_);
   const auto h = x.size(2), w = x.size(3), out = weight_.size(0) / (kPhases * kPhases);
   // [n, 4 x out, h + 1, w + 1]: a phase of the output is the window that begins at (row, column)
