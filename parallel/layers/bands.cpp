@@ -41,9 +41,11 @@ at::Tensor Bands::with_halo(const at::Tensor& band) const {
 // Merged as Chan et al. (1979) do, weighted by rows: variances of bands say nothing of the distance
 // between the bands' means.
 Bands::Moments Bands::moments(const at::Tensor& x) const {
-  const auto wide = x.to(at::kFloat);
-  const auto [variance, mean] = at::var_mean(wide, at::IntArrayRef{2}, /*correction=*/0);
-  const auto mine = at::stack({mean, variance}).nan_to_num();  // of a band without rows
+  auto mine = at::zeros({2, x.size(0), x.size(1)}, x.options().dtype(at::kFloat));
+  if (x.numel() > 0) {
+    const auto [variance, mean] = at::var_mean(x.to(at::kFloat), at::IntArrayRef{2}, 0);
+    mine = at::stack({mean, variance});
+  }
   const auto all =
       group_.all_gather(mine.unsqueeze(0), 0).to(at::kDouble);  // [ranks, 2, n, groups]
   std::vector<double> weights;

@@ -11,7 +11,8 @@ GroupNorm::GroupNorm(const Weights& weights, int64_t channels, int64_t groups, d
 at::Tensor GroupNorm::operator()(const at::Tensor& x, const Bands& bands) const {
   if (bands.whole()) return at::group_norm(x, groups_, weight_, bias_, eps_);
   const auto n = x.size(0), channels = x.size(1);
-  const auto of_all = bands.moments(x.reshape({n, groups_, -1}));
+  const auto numbers = channels / groups_ * x.size(2) * x.size(3);
+  const auto of_all = bands.moments(x.reshape({n, groups_, numbers}));
   const auto by_channel = [&](const at::Tensor& groups) {
     return groups.repeat_interleave(channels / groups_, 1).flatten().to(x.device());
   };

@@ -53,6 +53,7 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
                   .tensor = transformer.tensor};
   p.encoder_tensor = p.replica.subset(p.text_encoders);
   p.denoising = p.replica.subset(p.transformer);
+  p.patch = p.replica.subset(p.vae);
   if (p.holds(p.transformer)) p.mesh = Mesh::over(p.denoising, p.mesh_shape);
   return p;
 }
