@@ -226,8 +226,8 @@ TEST_P(Collectives, MeshSplitsWithTensorInnermost) {
     const auto mesh = Mesh::over(world, {.pipeline = 2, .sequence = 2, .tensor = 2});
     EXPECT_TRUE(mesh.guidance.alone());
     EXPECT_EQ(world.rank(),
-              4 * mesh.pipeline.rank() + 2 * mesh.sequence.rank() + mesh.tensor.rank());
-    const auto rows = mesh.sequence.all_gather(at::full({1}, 1.0 * world.rank()), 0);
+              4 * mesh.pipeline.rank() + 2 * mesh.sequence.all.rank() + mesh.tensor.rank());
+    const auto rows = mesh.sequence.all.all_gather(at::full({1}, 1.0 * world.rank()), 0);
     expect_same_bits(rows[1] - rows[0], at::scalar_tensor(2.0));
     const auto sum = mesh.tensor.all_reduce(rows);
     const float base = 4.0 * mesh.pipeline.rank();
