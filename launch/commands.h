@@ -7,6 +7,7 @@
 #include <string>
 
 #include "launch/launched.h"
+#include "launch/stop_signal.h"
 #include "parallel/error.h"
 #include "src/config/job.h"
 
@@ -16,7 +17,8 @@ struct RenderOptions {
   bool quiet = false;
 };
 // A job that was read and fits the world.
-Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched);
+Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched,
+                    StopSignal& stop);
 
 struct InspectOptions {
   std::string path;  // a checkpoint, a picture of ours or an output folder

@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <iterator>
 #include <new>
 #include <thread>
 
@@ -26,8 +29,8 @@ void end_for_a_lost_page(int) {
   static constexpr char kMessage[] =
       "[memory] a page of a mapped file could not be had (SIGBUS) -> weights files that stay as "
       "they "
-      "are, and room in /dev/shm -> a weights file was shortened while in use, its disk fails, or "
-      "/dev/shm is full\n";
+      "are, and room in /dev/shm -> one was shortened while in use, its disk fails, or /dev/shm is "
+      "full\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
   _exit(static_cast<int>(Exit::kInputOutput));
 }
@@ -38,10 +41,25 @@ void let_rank_zero_speak(Exit exit) {
   std::this_thread::sleep_for(kRankZeroFirst);
 }
 
-// LibTorch says so in the text of a general error, for the host and for a GPU.
+void say_the_last(const Failure& failure) {
+  std::fputs((failure.message + "\n").c_str(), stderr);
+  std::fflush(stderr);
+}
+
+[[noreturn]] void end_for_an_exception() {
+  const auto failure = Failure::of(std::current_exception());
+  say_the_last(failure);
+  _exit(static_cast<int>(failure.exit));
+}
+
+// Libraries say so in the text of a general error: LibTorch for the host and for a GPU, oneDNN
+// where a kernel finds no room, the system where a thread does not.
 bool tells_of_memory(const std::string& text) {
-  return text.find("can't allocate memory") != std::string::npos ||
-         text.find("out of memory") != std::string::npos;
+  constexpr const char* kTexts[] = {"can't allocate memory", "out of memory",
+                                    "could not create a primitive", "could not execute a primitive",
+                                    "Resource temporarily unavailable"};
+  return std::any_of(std::begin(kTexts), std::end(kTexts),
+                     [&](const char* known) { return text.find(known) != std::string::npos; });
 }
 
 Failure out_of_memory() {
@@ -70,15 +88,20 @@ Failure Failure::of(const std::exception_ptr& exception) {
   }
 }
 
-void tell_what_signals_mean() {
+void prepare_for_failures() {
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGBUS, end_for_a_lost_page);
+  std::set_terminate(end_for_an_exception);
+  // Libraries ask where they are; a folder that was removed is nowhere.
+  std::error_code gone;
+  [[maybe_unused]] const auto here = std::filesystem::current_path(gone);
+  if (gone) std::filesystem::current_path("/", gone);
 }
 
 void say_once(const Failure& failure, const Launched& launched) {
   if (launched.rank != 0) let_rank_zero_speak(failure.exit);
-  std::fputs((failure.message + "\n").c_str(), stderr);
-  std::fflush(stderr);
+  say_the_last(failure);
 }
 
 }  // namespace trireme

@@ -17,9 +17,10 @@ struct Failure {
   static Failure of(const std::exception_ptr& exception);
 };
 
-// Signals that are failures: a file beyond the limit on sizes becomes an error of write(), told as
-// others are, and a page of a mapped file that cannot be had ends the process with a message.
-void tell_what_signals_mean();
+// First of all in main: what would end the process without a word becomes an error that is told. A
+// file beyond the limit on sizes and a reader that is gone are errors of write(); a page of a
+// mapped file that cannot be had, and an exception that nobody catches, end with a message.
+void prepare_for_failures();
 
 // Prints the message. Rank 0 does at once and the others a moment later: what all ranks found alike
 // is told by rank 0, whose end lets the launcher end the others; what one rank found it tells

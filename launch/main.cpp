@@ -21,6 +21,14 @@ Job checked_job(const std::string& path, const std::vector<std::string>& overrid
   return job;
 }
 
+// Data that did not reach standard output is not a success.
+Exit delivered(Exit exit) {
+  if (std::cout.flush()) return exit;
+  throw Error(Exit::kInputOutput,
+              "[output] standard output could not be written -> a place for the data -> it is "
+              "closed, its disk is full, or its reader is gone");
+}
+
 int usage_mistake(const std::string& what, const std::string& required, const std::string& cause) {
   say_once({Exit::kUsage, "[command] " + what + " -> " + required + " -> " + cause},
            Launched::from_environment());
@@ -54,7 +62,7 @@ int told_by_parser(const CLI::App& app, const CLI::ParseError& error, const std:
 
 int main(int argc, char** argv) {
   using namespace trireme;
-  tell_what_signals_mean();
+  prepare_for_failures();
   CLI::App app{"Renders Stable Diffusion 3 / 3.5 and PixArt-Sigma jobs on one rank or many."};
   app.require_subcommand(1);
   app.set_version_flag("--version", TRIREME_VERSION);
@@ -84,9 +92,10 @@ int main(int argc, char** argv) {
 
   const auto launched = Launched::from_environment();
   try {
-    if (*inspect) return static_cast<int>(Engine::open().inspect(inspect_options));
+    if (*inspect) return static_cast<int>(delivered(Engine::open().inspect(inspect_options)));
     const auto job = checked_job(job_path, overrides, launched);
-    return static_cast<int>(Engine::open().render(job, render_options, launched));
+    StopSignal stop;
+    return static_cast<int>(Engine::open().render(job, render_options, launched, stop));
   } catch (...) {
     const auto failure = Failure::of(std::current_exception());
     say_once(failure, launched);

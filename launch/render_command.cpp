@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include <iostream>
-#include <optional>
 
 #include "launch/commands.h"
 #include "launch/process.h"
-#include "launch/stop_signal.h"
 #include "parallel/device.h"
 #include "src/render/render.h"
 
@@ -55,9 +53,9 @@ void say_how_it_ended(Exit exit, const Job& job, int signal) {
 
 }  // namespace
 
-Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched) {
+Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched,
+                    StopSignal& stop) {
   keep_freed_memory();
-  std::optional<StopSignal> stop(std::in_place);
   const Process process(launched);
   at::set_num_threads(job.threads.value_or(process.threads()));
   try {
@@ -66,11 +64,11 @@ Exit render_command(const Job& job, const RenderOptions& options, const Launched
                                    .host = process.host(),
                                    .device = device,
                                    .terminal = terminal(launched, options.quiet),
-                                   .stop_signal = [&] { return stop->received(); }});
-    if (launched.rank == 0) say_how_it_ended(exit, job, stop->received());
+                                   .stop_signal = [&] { return stop.received(); }});
+    if (launched.rank == 0) say_how_it_ended(exit, job, stop.received());
     return exit;
   } catch (...) {
-    stop.reset();  // from here on signals end the process
+    stop.let_go();
     process.end_all_ranks(Failure::of(std::current_exception()));
   }
 }

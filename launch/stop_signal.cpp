@@ -16,7 +16,8 @@ StopSignal::StopSignal() {
   watcher_ = std::thread([this] { watch(); });
 }
 
-StopSignal::~StopSignal() {
+void StopSignal::let_go() {
+  if (!watcher_.joinable()) return;
   over_ = true;
   watcher_.join();
   pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);

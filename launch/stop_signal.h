@@ -16,12 +16,14 @@ class StopSignal {
  public:
   // Before any other thread is started, since threads inherit what is blocked.
   StopSignal();
-  ~StopSignal();
+  ~StopSignal() { let_go(); }
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
   // The signal that came, or 0.
   int received() const { return received_; }
+  // From here on signals end the process.
+  void let_go();
 
  private:
   void watch();

@@ -6,6 +6,8 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <charconv>
+#include <optional>
 #include <sstream>
 #include <unordered_set>
 #include <utility>
@@ -178,6 +180,35 @@ std::optional<Mark> tab_in_indentation(std::string_view text, int last) {
   return std::nullopt;
 }
 
+// The number of an escape such as \ud83d at `at`, or nothing.
+std::optional<uint32_t> escaped_unit(std::string_view text, size_t at) {
+  constexpr size_t kDigits = 4;
+  if (at + 2 + kDigits > text.size() || text.substr(at, 2) != "\\u") return std::nullopt;
+  uint32_t unit = 0;
+  const char* begin = text.data() + at + 2;
+  const auto read = std::from_chars(begin, begin + kDigits, unit, 16);
+  return read.ptr == begin + kDigits ? std::optional(unit) : std::nullopt;
+}
+
+// JSON writes a character beyond the first 65536 as two escapes, YAML as one of eight digits: job
+// files that programs write have the former.
+std::string with_whole_characters(std::string_view text) {
+  constexpr size_t kEscape = 6;
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const auto high = escaped_unit(text, at), low = escaped_unit(text, at + kEscape);
+    if (high && low && *high >> 10 == 0xD800 >> 10 && *low >> 10 == 0xDC00 >> 10) {
+      out += fmt::format("\\U{:08x}", 0x10000 + ((*high & 0x3FF) << 10) + (*low & 0x3FF));
+      at += 2 * kEscape;
+    } else {
+      const size_t taken = text[at] == '\\' ? 2 : 1;  // an escaped backslash begins no escape
+      out += text.substr(at, taken);
+      at += taken;
+    }
+  }
+  return out;
+}
+
 Problem syntax_problem(const YAML::Exception& error, std::string_view text) {
   Mark mark = to_mark(error.mark);
   if (auto tab = tab_in_indentation(text, mark.line)) {
@@ -209,9 +240,10 @@ ParsedYaml parse_yaml(std::string_view text) {
     return out;
   }
   try {
-    std::istringstream stream{std::string(text)};
+    const std::string whole = with_whole_characters(text);
+    std::istringstream stream{whole};
     YAML::Parser parser(stream);
-    YamlBuilder builder(text, out.problems);
+    YamlBuilder builder(whole, out.problems);
     while (parser.HandleNextDocument(builder)) {
     }
     out.root = builder.take_root();

@@ -93,10 +93,10 @@ OutputFolder OutputFolder::open(fs::path path, OutputOptions options) {
   make_folder(folder.path_);
   const fs::path job = folder.path_ / "job.json";
   const std::string text = folder.job_json();
-  const bool begun = folder.holds_samples();
-  if (begun && is_there(job)) {
-    folder.check_begun_by_us(read_file(job));
-  } else if (begun) {
+  const bool holds_samples = folder.holds_samples();
+  if (is_there(job)) {
+    folder.check_begun_by_us(read_file(job), holds_samples);
+  } else if (holds_samples) {
     throw Error(Exit::kCannotCreate,
                 fmt::format("[{}] holds samples but no job.json -> an empty or new folder, or one "
                             "that this job began -> output.path names a folder of something else",
@@ -115,15 +115,17 @@ std::string OutputFolder::job_json() const {
   return content.dump(2) + "\n";
 }
 
-void OutputFolder::check_begun_by_us(const std::string& text) const {
+void OutputFolder::check_begun_by_us(const std::string& text, bool holds_samples) const {
   const std::string place = (path_ / "job.json").string();
   const ordered_json begun = ordered_json::parse(text, nullptr, false);
   if (!begun.is_object() || !begun.contains("fingerprint") || !begun.contains("job")) {
-    throw Error(Exit::kBadData, fmt::format("[{}] not readable -> a job.json as this program "
-                                            "writes it -> edited or damaged",
-                                            place));
+    throw Error(
+        Exit::kCannotCreate,
+        fmt::format("[{}] not a job.json as this program writes it -> an output.path of its "
+                    "own -> edited or damaged, or a file of something else",
+                    place));
   }
-  if (begun["fingerprint"] == options_.fingerprint) return;
+  if (!holds_samples || begun["fingerprint"] == options_.fingerprint) return;
   throw Error(Exit::kBadJob,
               fmt::format("[{}] begun with another job: {} -> the same job, or another output.path "
                           "-> the job or its prompt file was changed since",

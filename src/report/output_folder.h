@@ -39,8 +39,8 @@ class OutputFolder {
 
   // Makes OUT or checks that it was begun by this job, removes what killed runs left, writes
   // job.json. kBadJob where another job made samples in it, naming the first keys that differ;
-  // kCannotCreate where it holds samples without a job.json. A job that made none, because its
-  // model's path was wrong, say, may be mended and run again.
+  // kCannotCreate where it holds samples without a job.json, or a job.json that is none of ours. A
+  // job that made no sample, because its model's path was wrong, say, may be mended and run again.
   static OutputFolder open(std::filesystem::path path, OutputOptions options);
 
   const std::filesystem::path& path() const { return path_; }
@@ -61,7 +61,7 @@ class OutputFolder {
   bool has_sub_folders() const { return options_.samples > options_.shard_size; }
   std::vector<std::filesystem::path> sample_folders() const;
   bool holds_samples() const;
-  void check_begun_by_us(const std::string& job_json) const;
+  void check_begun_by_us(const std::string& job_json, bool holds_samples) const;
   std::string job_json() const;
 
   std::filesystem::path path_;

@@ -1,7 +1,9 @@
 #include "src/weights/component_config.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -178,6 +180,11 @@ json read_json_file(const std::filesystem::path& file) {
         fmt::format("[config] {}: no such file -> it must stand there -> a wrong path, or an "
                     "incomplete download",
                     file.string()));
+  }
+  if (::access(file.c_str(), R_OK) != 0 && errno == EACCES) {
+    throw Error(Exit::kNoPermission,
+                fmt::format("[config] {}: no permission to read it -> its rights -> ask its owner",
+                            file.string()));
   }
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;

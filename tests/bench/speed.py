@@ -91,7 +91,7 @@ PAGE = """# Speed on a CPU
 
 trireme beside diffusers {diffusers} (transformers {transformers}, torch {torch}, eager), written by
 `tests/bench/speed.py`: the same weights, sizes, steps, numbers, prompts and seeds, {threads} in both,
-taking turns, medians of {repeats} rounds. Seconds are {clock} for one picture; a ratio above one means
+taking turns, medians of {repeats} rounds, on {cpu}. Seconds are {clock} for one picture; a ratio above one means
 that trireme is faster. `apart` is the mean difference of the two pictures' pixel values (0 to 255),
 as a sign that both did the same work.
 
@@ -112,12 +112,20 @@ stays in one warm process; trireme is started anew each round, and its stages ar
 """
 
 
+def cpu() -> str:
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    kinds = [kind for kind in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+             if kind in " ".join(lines).split()]
+    return f"{len(names)} cores of {names[0]} ({', '.join(kinds)})"
+
+
 def page(rows: list[Row], seconds: float, options: argparse.Namespace) -> str:
     return PAGE.format(
         diffusers=diffusers.__version__, transformers=transformers.__version__,
         torch=torch.__version__.split("+")[0],
         threads=f"{options.threads} thread{'s' if options.threads > 1 else ''}",
-        repeats=options.repeats, table="\n".join([*HEAD, *map(line, rows)]),
+        repeats=options.repeats, cpu=cpu(), table="\n".join([*HEAD, *map(line, rows)]),
         clock="of computing (processor time)" if options.cpu_time else "of the clock",
         mean=geometric_mean(rows), lowest=min(r.ratio for r in rows), start_up=seconds)
 

@@ -1,24 +1,27 @@
 """Runs of the program that are to go wrong: how they end, what they say, and what they leave."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from program import PROGRAM, ROOT, TIME_LIMIT
+from program import PROGRAM, ROOT, TIME_LIMIT, read_pixels
 
 SECONDS_TO_END = 5.0  # from a failure to the end of the last rank
 SECONDS_TO_TELL = 2.0  # rank 0 speaks at once, the others after this long
-# `[place] value -> requirement`, after the file and line, the --set or the rank that it is about.
+# `[place] value -> requirement`, after the rank, and the file and line or --set, it is about.
 MESSAGE = re.compile(
-    r"^(\S+:\d+:\d+: |--set .*?: |rank \d+ of \d+ \(\S+\): )?\[[^\]]+\] .+ -> .+$", re.MULTILINE
+    r"^(rank \d+ of \d+ \(\S+\): )?(.*:\d+:\d+: |--set .*?: )?\[[^\]]+\] .+ -> .+$", re.MULTILINE
 )
 LIMITED = 'ulimit -f "$0"; exec "$@"'  # $0 blocks of 512 bytes
 
@@ -78,6 +81,8 @@ class Running:
     arguments: list[str]
     ranks: int = 1
     blocks: int | None = None  # no file may grow beyond so many blocks of 512 bytes
+    within: list[str] = field(default_factory=list)  # a command that each rank is started by
+    folder: Path | None = None  # to work in
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,6 +94,7 @@ class Running:
         self._stderr: list[str] = []
         self.process = subprocess.Popen(
             self._command(),
+            cwd=self.folder,
             env=os.environ | root | {"OMP_NUM_THREADS": "1", name: value} | self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -103,7 +109,7 @@ class Running:
         if self.blocks is not None:  # of the ranks, not of mpirun; their shared memory is a file
             tcp = ["--mca", "btl", "self,tcp"] if launcher else []
             launcher += [*tcp, "sh", "-c", LIMITED, str(self.blocks)]
-        return [*launcher, str(PROGRAM), *self.arguments]
+        return [*launcher, *self.within, str(PROGRAM), *self.arguments]
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -127,12 +133,28 @@ class Running:
                 alive[int(folder.name)] = int(given.get("OMPI_COMM_WORLD_RANK", -1))
         return alive
 
+    def wait_for(self, sign: Callable[[], bool], limit: float = 60.0) -> None:
+        """Waits until something is seen of it, which must be before its end."""
+        deadline = time.monotonic() + limit
+        while not sign():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.end()
+                raise AssertionError("no sign\n" + "".join(self._stderr))
+            time.sleep(0.002)
+
+    def end(self) -> None:
+        """Ends all of it at once."""
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):  # ended meanwhile
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+
     def ending(self, limit: float = TIME_LIMIT) -> Ending:
         """Waits for the end, of which nothing may be left."""
         try:
             code = self.process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
-            self.process.terminate()  # mpirun ends its ranks
+            self.end()
             raise
         seconds = time.monotonic() - self._begun
         self._reader.join(timeout=SECONDS_TO_END)
@@ -166,3 +188,21 @@ def samples(folder: Path) -> list[str]:
 def leftovers(folder: Path) -> list[str]:
     """Files that were begun and not finished."""
     return sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if ".tmp-" in f.name)
+
+
+def nothing_half_written(folder: Path) -> None:
+    """What has a sample's name can be opened, and nothing begun is left beside it."""
+    for sample in samples(folder):
+        if sample.endswith(".png"):
+            read_pixels(folder / sample)
+    assert leftovers(folder) == []
+
+
+def nothing_made(folder: Path) -> None:
+    assert samples(folder) == leftovers(folder) == []
+
+
+def ends_cleanly(ending: Ending, code: int, *parts: str, folder: Path) -> None:
+    """One message, however many ranks; all ended in time; nothing is half-written."""
+    ends_soon(ending.says(code, *parts))
+    nothing_half_written(folder)

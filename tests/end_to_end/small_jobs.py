@@ -24,7 +24,7 @@ def sd3_job(checkpoints: Checkpoints, **changes: Any) -> Job:
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_bytes().splitlines()]  # by line feeds only
 
 
 def texts(file: Path) -> dict[str, str]:

@@ -256,5 +256,15 @@ output: {format: webp, container: webdataset}
   }
 }
 
+// As programs write JSON, which is YAML but for these.
+TEST(Job, CharactersInTwoEscapesAreOne) {
+  const auto job = parse_job(R"({"version": 1, "model": {"path": "m"}, "output": {"path": "o"},
+    "prompts": ["a \ud83d\udc31", "\\ud83d", "\u00e9 \ud83d\udc31!"]})",
+                             "job.yaml");
+  EXPECT_EQ(job.prompts[0].prompt, "a \U0001f431");
+  EXPECT_EQ(job.prompts[1].prompt, "\\ud83d");
+  EXPECT_EQ(job.prompts[2].prompt, "\u00e9 \U0001f431!");
+}
+
 }  // namespace
 }  // namespace trireme

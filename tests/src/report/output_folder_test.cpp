@@ -171,7 +171,7 @@ TEST_F(OutputFolderTest, OtherFilesDoNotMatter) {
 TEST_F(OutputFolderTest, ADamagedJobFileIsSaid) {
   open().write(0, "picture");
   put(out() / "job.json", "{");
-  EXPECT_EQ(error_of([&] { open(); }).exit(), Exit::kBadData);
+  EXPECT_EQ(error_of([&] { open(); }).exit(), Exit::kCannotCreate);
 }
 
 TEST_F(OutputFolderTest, AFileInItsPlaceIsSaid) {
