@@ -219,6 +219,21 @@ TEST_P(Collectives, SubsetTakesRanksInTheOrderGiven) {
   });
 }
 
+// Rows are traded for columns, uneven ones too, and back again.
+TEST_P(Collectives, AllToAllTradesOneCutForAnother) {
+  on_ranks([](Group world) {
+    const int n = world.size();
+    for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>(16, 24), {13, 5}, {2, 3}}) {
+      const auto whole = integers({2, rows, columns}, 7);
+      const Split by_row(rows, n), by_column(columns, n);
+      const auto mine = shard(whole, 1, by_row, world.rank());
+      const auto traded = world.all_to_all(mine, 1, by_row, 2, by_column);
+      expect_same_bits(traded, shard(whole, 2, by_column, world.rank()).contiguous());
+      expect_same_bits(world.all_to_all(traded, 2, by_column, 1, by_row), mine.contiguous());
+    }
+  });
+}
+
 // Groups of one mesh work side by side: the sum over tensor of the gather over sequence.
 TEST_P(Collectives, MeshSplitsWithTensorInnermost) {
   on_ranks([](Group world) {
