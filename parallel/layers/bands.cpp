@@ -1,5 +1,6 @@
 #include "parallel/layers/bands.h"
 
+#include <optional>
 #include <vector>
 
 namespace trireme {
@@ -13,29 +14,42 @@ at::Tensor Bands::mine(const at::Tensor& image) const {
   return whole() ? image : shard(image, kRows, rows_, group_.rank());
 }
 
-int64_t Bands::below() const {
-  const int next = group_.rank() + 1;
-  return next < group_.size() && rows_[next].length > 0 ? 1 : 0;
-}
-
-at::Tensor Bands::with_halo(const at::Tensor& band) const {
-  if (above() + below() == 0) return band;
+at::Tensor Bands::apply(const at::Tensor& band, int64_t scale, const RowMap& f) const {
+  const auto rows = band.size(kRows);
+  if (whole()) return f(band);
+  if (rows == 0) {  // for the shape
+    auto sizes = band.sizes().vec();
+    sizes[kRows] = 1;
+    return f(at::zeros(sizes, band.options())).narrow(kRows, 0, 0);
+  }
   std::vector<Pending> sent;
-  // Gives the outermost row on that side and takes the neighbour's.
-  const auto exchange = [&](int64_t row, int neighbour) {
+  // Gives the outermost row on that side and takes the neighbour's, if there is one.
+  const auto exchange = [&](int64_t row, int neighbour) -> std::optional<Pending> {
+    if (!holds_rows(neighbour)) return std::nullopt;
     const auto edge = band.narrow(kRows, row, 1);
     sent.push_back(group_.start_send(edge, neighbour));
     return group_.start_receive(edge, neighbour);
   };
-  std::optional<Pending> before, after;
-  if (above() > 0) before.emplace(exchange(0, group_.rank() - 1));
-  if (below() > 0) after.emplace(exchange(band.size(kRows) - 1, group_.rank() + 1));
-  std::vector<at::Tensor> rows;
-  if (before) rows.push_back(before->wait());
-  rows.push_back(band);
-  if (after) rows.push_back(after->wait());
+  auto above = exchange(0, group_.rank() - 1), below = exchange(rows - 1, group_.rank() + 1);
+  auto made = f(band);
+  const auto first = above ? above->wait() : at::Tensor(),
+             last = below ? below->wait() : at::Tensor();
+  // Makes one row again, between its neighbours.
+  const auto again = [&](int64_t row) {
+    std::vector<at::Tensor> around;
+    if (row > 0 || first.defined())
+      around.push_back(row > 0 ? band.narrow(kRows, row - 1, 1) : first);
+    const auto before = static_cast<int64_t>(around.size());
+    around.push_back(band.narrow(kRows, row, 1));
+    if (row + 1 < rows || last.defined())
+      around.push_back(row + 1 < rows ? band.narrow(kRows, row + 1, 1) : last);
+    const auto mine = f(at::cat(around, kRows)).narrow(kRows, before * scale, scale);
+    made.narrow(kRows, row * scale, scale).copy_(mine);
+  };
+  if (first.defined()) again(0);
+  if (last.defined() && (rows > 1 || !first.defined())) again(rows - 1);
   for (auto& edge : sent) edge.wait();
-  return at::cat(rows, kRows);
+  return made;
 }
 
 // Merged as Chan et al. (1979) do, weighted by rows: variances of bands say nothing of the distance

@@ -6,7 +6,7 @@
 
 #include <ATen/ATen.h>
 
-#include <optional>
+#include <functional>
 
 #include "parallel/group.h"
 #include "parallel/split.h"
@@ -27,12 +27,11 @@ class Bands {
   // This rank's rows of an image [n, channels, rows, width] that is here as a whole.
   at::Tensor mine(const at::Tensor& image) const;
 
-  // Rows of a neighbour that a band has beside its own after with_halo: 1, or 0 at the image's
-  // edge.
-  int64_t above() const { return group_.rank() > 0 && here().length > 0 ? 1 : 0; }
-  int64_t below() const;
-  // [n, channels, rows, width] -> [n, channels, above + rows + below, width]. Collective.
-  at::Tensor with_halo(const at::Tensor& band) const;
+  // What f makes of this band as a part of its image. f makes `scale` rows of each row, looks at
+  // the row before and after it, and takes zeros beyond what it is given. Edge rows travel while it
+  // works on the band; then it is given the edges again with their neighbours. Collective.
+  using RowMap = std::function<at::Tensor(const at::Tensor& rows)>;
+  at::Tensor apply(const at::Tensor& band, int64_t scale, const RowMap& f) const;
 
   // Mean and variance (of the population) over all numbers of all ranks. Collective.
   struct Moments {
@@ -41,7 +40,9 @@ class Bands {
   Moments moments(const at::Tensor& x) const;  // [n, groups, numbers of this rank]
 
  private:
-  Part here() const { return rows_[group_.rank()]; }
+  bool holds_rows(int rank) const {
+    return rank >= 0 && rank < group_.size() && rows_[rank].length > 0;
+  }
 
   Group group_;
   Split rows_{0, 1};

@@ -33,12 +33,9 @@ Conv2d::Conv2d(const Weights& weights, ConvShape shape)
   if (winograd_) weight_ = winograd_filters(weight_);
 }
 
-// The rows that a kernel reaches beyond a band are the neighbours'; what it makes of them is
-// theirs.
 at::Tensor Conv2d::operator()(const at::Tensor& x, const Bands& bands) const {
-  if (bands.whole() || kernel_ == 1) return same(x);
-  if (x.numel() == 0) return at::empty({x.size(0), bias_.size(0), 0, x.size(3)}, x.options());
-  return same(bands.with_halo(x)).narrow(2, bands.above(), x.size(2));
+  if (kernel_ == 1) return same(x);
+  return bands.apply(x, 1, [this](const at::Tensor& rows) { return same(rows); });
 }
 
 at::Tensor Conv2d::same(const at::Tensor& x) const {
@@ -57,10 +54,7 @@ UpsampleConv2d::UpsampleConv2d(const Weights& weights, int64_t in, int64_t out)
 }
 
 at::Tensor UpsampleConv2d::operator()(const at::Tensor& x, const Bands& bands) const {
-  if (bands.whole()) return doubled(x);
-  const auto out = winograd_ ? bias_.size(0) : bias_.size(0) / (kPhases * kPhases);
-  if (x.numel() == 0) return at::empty({x.size(0), out, 0, 2 * x.size(3)}, x.options());
-  return doubled(bands.with_halo(x)).narrow(2, 2 * bands.above(), 2 * x.size(2));
+  return bands.apply(x, 2, [this](const at::Tensor& rows) { return doubled(rows); });
 }
 
 at::Tensor UpsampleConv2d::doubled(const at::Tensor& x) const {

@@ -12,7 +12,7 @@ namespace trireme {
 struct ConvShape {
   int64_t in;
   int64_t out;
-  int64_t kernel = 3;  // odd; zeros around the image keep its size
+  int64_t kernel = 3;  // 1 or 3; zeros around the image keep its size
 };
 
 class Conv2d {
