@@ -49,7 +49,7 @@ void expect_part(const at::Tensor& x, int64_t dim, const Split& split, const Gro
   if (split.parts() == group.size() && split[group.rank()].length == x.size(dim)) return;
   throw Error(
       Exit::kBug,
-      fmt::format("[group] all_gather of [{}] along dimension {} on rank {} of {} -> a split "
+      fmt::format("[group] gathering [{}] along dimension {} on rank {} of {} -> a split "
                   "of {} parts says otherwise -> it is not the split the tensor was cut by",
                   fmt::join(x.sizes(), ", "), dim, group.rank(), group.size(), split.parts()));
 }
@@ -114,6 +114,22 @@ at::Tensor Group::all_gather(const at::Tensor& x, int64_t dim, const Split& spli
 
 at::Tensor Group::all_gather(const at::Tensor& x, int64_t dim) const {
   return all_gather(x, dim, Split::of_lengths(std::vector<int64_t>(size(), x.size(dim))));
+}
+
+at::Tensor Group::all_to_all(const at::Tensor& x, int64_t gathered, const Split& held, int64_t cut,
+                             const Split& kept) const {
+  if (!transport_) return x;
+  expect_part(x, gathered, held, *this);
+  std::vector<at::Tensor> give, take;
+  for (int r = 0; r < size(); ++r) {
+    give.push_back(shard(x, cut, kept, r).contiguous());
+    auto sizes = x.sizes().vec();
+    sizes[gathered] = held[r].length;
+    sizes[cut] = kept[rank()].length;
+    take.push_back(r == rank() ? give[r] : at::empty(sizes, x.options()));
+  }
+  transport_->all_to_all(give, take);
+  return at::cat(take, gathered);
 }
 
 at::Tensor Group::broadcast(const at::Tensor& x, int root) const {

@@ -53,6 +53,11 @@ class Group {
   at::Tensor all_gather(const at::Tensor& x, int64_t dim, const Split& split) const;
   // As above where every rank holds as much as this one.
   at::Tensor all_gather(const at::Tensor& x, int64_t dim) const;
+  // Trades one cut for another. Rank r holds held[r] of dimension `gathered` and all of dimension
+  // `cut`; returns all of the first and kept[rank] of the second. The same with the two swapped
+  // undoes it.
+  at::Tensor all_to_all(const at::Tensor& x, int64_t gathered, const Split& held, int64_t cut,
+                        const Split& kept) const;
   // The root's x. Elsewhere x gives only shape, dtype and device.
   at::Tensor broadcast(const at::Tensor& x, int root) const;
   // Point to point, in posting order for each pair of ranks. `like` gives shape, dtype and device.

@@ -32,8 +32,14 @@ Mesh Mesh::over(const Group& group, MeshShape shape) {
                             "axes must be the number of ranks",
                             to_string(shape), shape.ranks(), group.size()));
   }
+  if (shape.sequence % shape.ring != 0) {
+    throw Error(Exit::kBadJob, fmt::format("[layout] a ring of {} in a sequence of {} -> a ring "
+                                           "divides the sequence's ranks",
+                                           shape.ring, shape.sequence));
+  }
   Mesh mesh;
-  const std::array<Group*, 4> groups{&mesh.guidance, &mesh.pipeline, &mesh.sequence, &mesh.tensor};
+  const std::array<Group*, 4> groups{&mesh.guidance, &mesh.pipeline, &mesh.sequence.all,
+                                     &mesh.tensor};
   const auto sizes = axes(shape);
   int inner = 1;  // ranks that one step along the axis passes
   for (int axis = 3; axis >= 0; --axis) {
@@ -43,6 +49,10 @@ Mesh Mesh::over(const Group& group, MeshShape shape) {
     if (size > 1) *groups[axis] = group.split(group.rank() - coordinate * inner, coordinate);
     inner *= size;
   }
+  const int ulysses = shape.sequence / shape.ring, place = mesh.sequence.all.rank();
+  mesh.sequence.ulysses = mesh.sequence.all.split(place / ulysses, place);
+  mesh.sequence.ring = mesh.sequence.all.split(place % ulysses, place);
+  mesh.sequence.ring.connect_ring();
   mesh.pipeline.connect_ring();
   return mesh;
 }

@@ -13,17 +13,26 @@ struct MeshShape {
   int guidance = 1;
   int pipeline = 1;
   int sequence = 1;
+  int ring = 1;  // of `sequence`: ranks among which keys and values travel; the rest trade heads
   int tensor = 1;
 
   int ranks() const { return guidance * pipeline * sequence * tensor; }
   bool operator==(const MeshShape&) const = default;
 };
 
+// The ranks that hold the other tokens, as a ring of Ulysses groups: those of a Ulysses group talk
+// more and so are neighbours.
+struct Sequence {
+  Group all;
+  Group ulysses;  // ranks that trade tokens for heads
+  Group ring;     // ranks among which keys and values travel
+};
+
 struct Mesh {
   Group guidance;  // ranks that compute the other guidance branch of the same samples
   Group pipeline;  // ranks that hold the other blocks
-  Group sequence;  // ranks that hold the other tokens
-  Group tensor;    // ranks that hold the other heads and channels
+  Sequence sequence;
+  Group tensor;  // ranks that hold the other heads and channels
 
   // Collective over `group`, whose size is shape.ranks(); Error (kBadJob) with the numbers
   // otherwise.

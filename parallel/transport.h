@@ -60,6 +60,10 @@ class Transport {
   // all[r] becomes rank r's tensor; shapes may differ and are right on every rank beforehand.
   // all[rank()] already holds this rank's.
   virtual void all_gather(std::vector<at::Tensor>& all) = 0;
+  // give[r] goes to rank r, take[r] comes from there; this rank's own are left alone. Sizes may
+  // differ, may be zero, and agree between the two ranks.
+  virtual void all_to_all(const std::vector<at::Tensor>& give,
+                          const std::vector<at::Tensor>& take) = 0;
   virtual void broadcast(at::Tensor& x, int root) = 0;
   // In posting order for each pair of ranks.
   virtual std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) = 0;

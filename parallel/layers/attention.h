@@ -1,8 +1,11 @@
-// Attention on heads that a rank already holds. Heads are whatever the tensors carry: tensor
-// parallelism needs nothing here but fewer heads.
+// Attention. Heads are whatever the tensors carry: tensor parallelism needs nothing here but fewer
+// heads. Tokens may be spread over a sequence group.
 #pragma once
 
 #include <ATen/ATen.h>
+
+#include "parallel/mesh.h"
+#include "parallel/split.h"
 
 namespace trireme {
 
@@ -21,5 +24,13 @@ struct AttentionOptions {
 // k and v [batch, heads, keys, head_dim] -> [batch, heads, queries, head_dim]
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const AttentionOptions& options = {});
+
+// The same, without options, where each rank of a sequence group holds some of the tokens: queries
+// by one split over the group, keys and values by another. Returns this rank's queries' rows.
+// Ulysses groups trade tokens for heads, which need not divide evenly (Jacobs et al. 2023,
+// arXiv:2309.14509); in a ring, keys and values travel and partial results are merged by their log
+// sums (Liu et al. 2023, arXiv:2310.01889). One rank: attend.
+at::Tensor parallel_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                              const Sequence& sequence, const Split& queries, const Split& keys);
 
 }  // namespace trireme

@@ -210,6 +210,10 @@ class MpiTransport : public Transport {
   std::shared_ptr<Transport> split(int color, int key) override;
   void all_reduce(at::Tensor& x) override;
   void all_gather(std::vector<at::Tensor>& all) override;
+  void all_to_all(const std::vector<at::Tensor>& give,
+                  const std::vector<at::Tensor>& take) override {
+    exchange(give, take, "all_to_all");
+  }
   void broadcast(at::Tensor& x, int root) override;
   std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) override;
   std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) override;

@@ -162,6 +162,8 @@ class NcclTransport : public Transport {
   std::shared_ptr<Transport> split(int color, int key) override;
   void all_reduce(at::Tensor& x) override;
   void all_gather(std::vector<at::Tensor>& all) override;
+  void all_to_all(const std::vector<at::Tensor>& give,
+                  const std::vector<at::Tensor>& take) override;
   void broadcast(at::Tensor& x, int root) override;
   std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) override;
   std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) override;
@@ -248,6 +250,26 @@ void NcclTransport::all_gather(std::vector<at::Tensor>& all) {
       if (all[r].numel() == 0) continue;
       ncclBroadcast(all[r].data_ptr(), all[r].data_ptr(), all[r].nbytes(), ncclInt8, r,
                     comm_->get(), stream);
+    }
+    return ncclGroupEnd();
+  });
+}
+
+void NcclTransport::all_to_all(const std::vector<at::Tensor>& give,
+                               const std::vector<at::Tensor>& take) {
+  if (give[rank()].is_cpu()) return bootstrap_->all_to_all(give, take);
+  int64_t bytes = 0;
+  for (int r = 0; r < size(); ++r)
+    bytes += r == rank() ? 0 : static_cast<int64_t>(give[r].nbytes());
+  world_->traffic.count("all_to_all", size() - 1, bytes);
+  run("all_to_all", [&](cudaStream_t stream) {
+    ncclGroupStart();
+    for (int r = 0; r < size(); ++r) {
+      if (r == rank()) continue;
+      if (give[r].numel() > 0)
+        ncclSend(give[r].data_ptr(), give[r].nbytes(), ncclInt8, r, comm_->get(), stream);
+      if (take[r].numel() > 0)
+        ncclRecv(take[r].data_ptr(), take[r].nbytes(), ncclInt8, r, comm_->get(), stream);
     }
     return ncclGroupEnd();
   });

@@ -76,6 +76,8 @@ class ThreadTransport : public Transport {
   std::shared_ptr<Transport> split(int color, int key) override;
   void all_reduce(at::Tensor& x) override;
   void all_gather(std::vector<at::Tensor>& all) override;
+  void all_to_all(const std::vector<at::Tensor>& give,
+                  const std::vector<at::Tensor>& take) override;
   void broadcast(at::Tensor& x, int root) override;
   std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) override;
   std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) override;
@@ -99,6 +101,8 @@ class ThreadTransport : public Transport {
   void expect_same(const at::Tensor& mine, const at::Tensor& theirs, int peer,
                    const char* operation) const;
   std::shared_ptr<Room> room_of(int64_t color) const;
+  void post_letter(const at::Tensor& x, int to);
+  int64_t expect_letter(int from);
   void take_letter(const at::Tensor& x, int from, int64_t number) const;
   bool has_letter(int from, int64_t number) const;
 
@@ -207,6 +211,21 @@ void ThreadTransport::all_gather(std::vector<at::Tensor>& all) {
   done("all_gather");
 }
 
+// Letters, as each rank has others for each.
+void ThreadTransport::all_to_all(const std::vector<at::Tensor>& give,
+                                 const std::vector<at::Tensor>& take) {
+  int64_t bytes = 0;
+  for (int r = 0; r < size(); ++r) {
+    if (r == rank_) continue;
+    post_letter(give[r], r);
+    bytes += static_cast<int64_t>(give[r].nbytes());
+  }
+  traffic_->count("all_to_all", size() - 1, bytes);
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank_) take_letter(take[r], r, expect_letter(r));
+  }
+}
+
 void ThreadTransport::broadcast(at::Tensor& x, int root) {
   const auto& shown = show(x, "broadcast");
   expect_same(x, shown[root], root, "broadcast");
@@ -219,19 +238,26 @@ void ThreadTransport::broadcast(at::Tensor& x, int root) {
 }
 
 std::unique_ptr<Transfer> ThreadTransport::start_send(const at::Tensor& x, int to) {
-  auto letter = x.clone();
+  post_letter(x, to);
   traffic_->count("send", 1, x.nbytes());
-  const Held held(world_->lock);
-  auto& box = room_->mail[{rank_, to}];
-  box.letters.emplace(box.posted++, std::move(letter));
-  world_->changed.notify_all();
   return std::make_unique<Delivered>();
 }
 
 std::unique_ptr<Transfer> ThreadTransport::start_receive(const at::Tensor& x, int from) {
+  return std::make_unique<Expected>(*this, x, from, expect_letter(from));
+}
+
+void ThreadTransport::post_letter(const at::Tensor& x, int to) {
+  auto letter = x.clone();
   const Held held(world_->lock);
-  const auto number = room_->mail[{from, rank_}].expected++;
-  return std::make_unique<Expected>(*this, x, from, number);
+  auto& box = room_->mail[{rank_, to}];
+  box.letters.emplace(box.posted++, std::move(letter));
+  world_->changed.notify_all();
+}
+
+int64_t ThreadTransport::expect_letter(int from) {
+  const Held held(world_->lock);
+  return room_->mail[{from, rank_}].expected++;
 }
 
 void ThreadTransport::take_letter(const at::Tensor& x, int from, int64_t number) const {

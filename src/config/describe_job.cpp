@@ -177,11 +177,9 @@ Json to_json(const LayoutChoice& layout) {
     out["text_encoders"] = {{"ranks", ranks_json(c->ranks)}, {"tensor", c->tensor}};
   }
   if (const auto& c = layout.transformer) {
-    out["transformer"] = {{"ranks", ranks_json(c->ranks)},
-                          {"guidance", c->guidance},
-                          {"pipeline", c->pipeline},
-                          {"sequence", c->sequence},
-                          {"tensor", c->tensor}};
+    out["transformer"] = {
+        {"ranks", ranks_json(c->ranks)}, {"guidance", c->guidance}, {"pipeline", c->pipeline},
+        {"sequence", c->sequence},       {"ring", c->ring},         {"tensor", c->tensor}};
   }
   if (const auto& c = layout.vae) {
     out["vae"] = {{"ranks", ranks_json(c->ranks)}, {"patch", c->patch}};

@@ -34,6 +34,7 @@ struct TransformerChoice {
   int guidance = 1;  // 2: one half computes the prompt, the other the negative prompt
   int pipeline = 1;  // contiguous ranges of blocks
   int sequence = 1;  // tokens
+  int ring = 1;      // of sequence: ranks among which keys and values travel; the rest trade heads
   int tensor = 1;    // heads and hidden units
 
   int64_t degree() const { return int64_t{1} * guidance * pipeline * sequence * tensor; }

@@ -83,6 +83,8 @@ std::optional<TransformerChoice> read_transformer(Fields& layout) {
   out.guidance = read_degree(*in, "guidance", {1, 2});
   out.pipeline = read_degree(*in, "pipeline");
   out.sequence = read_degree(*in, "sequence");
+  out.ring = read_degree(*in, "ring");
+  if (out.sequence % out.ring != 0) in->refuse("ring", "a divisor of sequence");
   out.tensor = read_degree(*in, "tensor");
   in->finish();
   return out;

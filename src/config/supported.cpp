@@ -23,12 +23,6 @@ std::vector<Limit> limits() {
   return {
       {"layout.offload", "this version supports none -> spread the model over more ranks",
        [](const Job& job) { return job.layout.offload != Offload::kNone; }},
-      {"layout.transformer.sequence", "this version supports 1 -> use guidance, pipeline or tensor",
-       [](const Job& job) {
-         return job.layout.transformer && job.layout.transformer->sequence > 1;
-       }},
-      {"layout.vae.patch", "this version supports 1 -> use more replicas",
-       [](const Job& job) { return job.layout.vae && job.layout.vae->patch > 1; }},
       {"output.container", "this version supports folder",
        [](const Job& job) { return job.output.container != Container::kFolder; }},
       {"output.format", "this version supports png, latents and embeds",

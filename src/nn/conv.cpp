@@ -33,7 +33,12 @@ Conv2d::Conv2d(const Weights& weights, ConvShape shape)
   if (winograd_) weight_ = winograd_filters(weight_);
 }
 
-at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+at::Tensor Conv2d::operator()(const at::Tensor& x, const Bands& bands) const {
+  if (kernel_ == 1) return same(x);
+  return bands.apply(x, 1, [this](const at::Tensor& rows) { return same(rows); });
+}
+
+at::Tensor Conv2d::same(const at::Tensor& x) const {
   if (winograd_) return winograd_conv(x, weight_, bias_);
   if (kernel_ > 1) return at::conv2d(x, weight_, bias_, /*stride=*/1, /*padding=*/kernel_ / 2);
   // One pixel at a time is a matrix product, which needs no other order of the image in memory.
@@ -48,7 +53,11 @@ UpsampleConv2d::UpsampleConv2d(const Weights& weights, int64_t in, int64_t out)
   if (!winograd_) bias_ = bias_.repeat({kPhases * kPhases});
 }
 
-at::Tensor UpsampleConv2d::operator()(const at::Tensor& x) const {
+at::Tensor UpsampleConv2d::operator()(const at::Tensor& x, const Bands& bands) const {
+  return bands.apply(x, 2, [this](const at::Tensor& rows) { return doubled(rows); });
+}
+
+at::Tensor UpsampleConv2d::doubled(const at::Tensor& x) const {
   if (winograd_) return winograd_upsample_conv(x, weight_, bias_);
   const auto h = x.size(2), w = x.size(3), out = weight_.size(0) / (kPhases * kPhases);
   // [n, 4 x out, h + 1, w + 1]: a phase of the output is the window that begins at (row, column)

@@ -1,9 +1,10 @@
 // Convolutions that keep an image's size, or double it. Images are [batch, channels, height,
-// width].
+// width]; of an image in bands each rank gives and gets its rows.
 #pragma once
 
 #include <ATen/ATen.h>
 
+#include "parallel/layers/bands.h"
 #include "parallel/tensor_source.h"
 
 namespace trireme {
@@ -11,16 +12,19 @@ namespace trireme {
 struct ConvShape {
   int64_t in;
   int64_t out;
-  int64_t kernel = 3;  // odd; zeros around the image keep its size
+  int64_t kernel = 3;  // 1 or 3; zeros around the image keep its size
 };
 
 class Conv2d {
  public:
   Conv2d(const Weights& weights, ConvShape shape);
-  at::Tensor operator()(const at::Tensor& x) const;  // [n, in, h, w] -> [n, out, h, w]
+  // [n, in, h, w] -> [n, out, h, w]
+  at::Tensor operator()(const at::Tensor& x, const Bands& bands = {}) const;
   at::ScalarType dtype() const { return weight_.scalar_type(); }
 
  private:
+  at::Tensor same(const at::Tensor& x) const;
+
   int64_t kernel_;
   bool winograd_;
   at::Tensor weight_;  // [out, in, kernel, kernel], or [16, out, in] for winograd_conv
@@ -33,9 +37,12 @@ class Conv2d {
 class UpsampleConv2d {
  public:
   UpsampleConv2d(const Weights& weights, int64_t in, int64_t out);
-  at::Tensor operator()(const at::Tensor& x) const;  // [n, in, h, w] -> [n, out, 2h, 2w]
+  // [n, in, h, w] -> [n, out, 2h, 2w]
+  at::Tensor operator()(const at::Tensor& x, const Bands& bands = {}) const;
 
  private:
+  at::Tensor doubled(const at::Tensor& x) const;
+
   bool winograd_;
   at::Tensor weight_;  // [4 x out, in, 2, 2], the phases (row, column) outermost, or [9, out, in]
   at::Tensor bias_;    // [4 x out], or [out]

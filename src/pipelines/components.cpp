@@ -92,10 +92,10 @@ std::unique_ptr<Denoiser> ComponentLoader::denoiser(const Mesh& mesh) const {
   return model;
 }
 
-VaeDecoder ComponentLoader::vae() const {
+VaeDecoder ComponentLoader::vae(const Group& patch) const {
   const auto component = repository_.required("vae");
   const auto source = component.open(dtype_, device_);
-  VaeDecoder decoder(VaeConfig::read(component.config()), Weights(source));
+  VaeDecoder decoder(VaeConfig::read(component.config()), Weights(source), patch);
   source->finish(kVaeIgnored);
   return decoder;
 }

@@ -26,6 +26,18 @@ at::Tensor broadcast_unknown(const Group& group, const at::Tensor& x, int root, 
   return group.broadcast(at::empty(sizes, at::TensorOptions(type).device(device)), root);
 }
 
+// Each rank's rows of a picture to rank 0, in their order.
+void hand_over(const Group& patch, const at::Tensor& mine, const Split& rows,
+               const TakeRows& take) {
+  if (patch.rank() > 0) return patch.send(mine, 0);
+  take(mine);
+  for (int from = 1; from < patch.size(); ++from) {
+    const auto like =
+        at::empty({}, mine.options()).expand({rows[from].length, mine.size(1), mine.size(2)});
+    take(patch.receive(like, from));
+  }
+}
+
 }  // namespace
 
 ModelFacts facts_of(const Repository& repository) {
@@ -52,7 +64,7 @@ Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOp
   const auto& p = placement_;
   if (p.holds(p.text_encoders)) text_ = load.text_encoders(p.encoder_tensor);
   if (options.denoises && p.holds(p.transformer)) denoiser_ = load.denoiser(p.mesh);
-  if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae());
+  if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch));
 }
 
 TextEmbeddings Pipeline::encode(const Prompt& prompt) const {
@@ -126,11 +138,17 @@ Denoised Pipeline::denoise(const std::vector<Sample>& samples, const Recipe& rec
                                      all_go_on));
 }
 
-at::Tensor Pipeline::decode(const at::Tensor& latents, const Recipe& recipe) const {
-  auto image = (*vae_)(latents.unsqueeze(0).to(options_.dtype));
-  if (recipe.asked != recipe.made)
-    image = resize_and_crop(image, recipe.asked.height, recipe.asked.width);
-  return to_pixels(image.squeeze(0));
+void Pipeline::decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const {
+  const auto image = (*vae_)(latents.unsqueeze(0).to(options_.dtype));
+  const auto rows = vae_->rows(latents.size(1));
+  const auto& patch = vae_->patch();
+  if (recipe.asked != recipe.made) {
+    const auto whole = patch.all_gather(image, /*dim=*/2, rows);
+    const auto picture = resize_and_crop(whole, recipe.asked.height, recipe.asked.width);
+    if (patch.rank() == 0) take(to_pixels(picture.squeeze(0)));
+    return;
+  }
+  hand_over(patch, to_pixels(image.squeeze(0)), rows, take);
 }
 
 }  // namespace trireme

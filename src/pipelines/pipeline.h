@@ -1,10 +1,11 @@
 // Pipeline: a model on the ranks of one replica, as three functions: encode a prompt, denoise a
 // batch, decode a sample. It owns this rank's part of every component and nothing that changes. All
-// ranks of the replica call encode and denoise together; decode is called by the VAE's rank alone.
+// ranks of the replica call encode and denoise together; decode is called by the VAE's ranks alone.
 #pragma once
 
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ struct PipelineOptions {
 ModelFacts facts_of(const Repository& repository);
 int64_t block_count(const Repository& repository);  // of the transformer
 
+// Takes rows of a picture, uint8 [n, width, 3] on the host, top to bottom.
+using TakeRows = std::function<void(const at::Tensor& rows)>;
+
 class Pipeline {
  public:
   // Reads this rank's part of the weights. Every tensor of a file is read by some rank or on the
@@ -46,8 +50,10 @@ class Pipeline {
   Denoised denoise(const std::vector<Sample>& samples, const Recipe& recipe,
                    const Conditioning& text, const GoOn& go_on) const;
 
-  // latents float32 [channels, h, w] -> uint8 [height, width, 3] on the host. On the VAE's rank.
-  at::Tensor decode(const at::Tensor& latents, const Recipe& recipe) const;
+  // latents float32 [channels, h, w] -> a picture's rows, which the first of the VAE's ranks takes,
+  // one rank's after the other's, so that none holds them all (but where the picture is resized).
+  // Collective over the VAE's ranks.
+  void decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const;
 
   const ModelFacts& facts() const { return facts_; }
   const Placement& placement() const { return placement_; }
@@ -65,7 +71,7 @@ class Pipeline {
   nlohmann::json scheduler_;            // the checkpoint's scheduler_config.json
   std::unique_ptr<TextEncoders> text_;  // on the encoders' ranks
   std::unique_ptr<Denoiser> denoiser_;  // on the transformer's ranks
-  std::optional<VaeDecoder> vae_;       // on the VAE's rank
+  std::optional<VaeDecoder> vae_;       // on the VAE's ranks
 };
 
 }  // namespace trireme

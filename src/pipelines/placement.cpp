@@ -49,9 +49,11 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
   p.mesh_shape = {.guidance = transformer.guidance,
                   .pipeline = transformer.pipeline,
                   .sequence = transformer.sequence,
+                  .ring = transformer.ring,
                   .tensor = transformer.tensor};
   p.encoder_tensor = p.replica.subset(p.text_encoders);
   p.denoising = p.replica.subset(p.transformer);
+  p.patch = p.replica.subset(p.vae);
   if (p.holds(p.transformer)) p.mesh = Mesh::over(p.denoising, p.mesh_shape);
   return p;
 }
@@ -59,10 +61,12 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
 std::string to_string(const Placement& p, int replicas) {
   return fmt::format(
       "{{replicas: {}, text_encoders: {{ranks: [{}], tensor: {}}}, transformer: {{ranks: [{}], "
-      "guidance: {}, pipeline: {}, sequence: {}, tensor: {}}}, vae: {{ranks: [{}], patch: {}}}}}",
+      "guidance: {}, pipeline: {}, sequence: {}, ring: {}, tensor: {}}}, vae: {{ranks: [{}], "
+      "patch: {}}}}}",
       replicas, fmt::join(p.text_encoders, ", "), p.text_encoders.size(),
       fmt::join(p.transformer, ", "), p.mesh_shape.guidance, p.mesh_shape.pipeline,
-      p.mesh_shape.sequence, p.mesh_shape.tensor, fmt::join(p.vae, ", "), p.vae.size());
+      p.mesh_shape.sequence, p.mesh_shape.ring, p.mesh_shape.tensor, fmt::join(p.vae, ", "),
+      p.vae.size());
 }
 
 }  // namespace trireme

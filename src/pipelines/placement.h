@@ -20,7 +20,8 @@ struct Placement {
   Group encoder_tensor;  // the text encoders' ranks; alone elsewhere
   Group denoising;       // the transformer's ranks; alone elsewhere
   MeshShape mesh_shape;
-  Mesh mesh;  // of the same ranks
+  Mesh mesh;    // of the same ranks
+  Group patch;  // the VAE's ranks; alone elsewhere
 
   bool holds(const std::vector<int>& ranks) const;  // whether this rank is one of them
 };

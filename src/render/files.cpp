@@ -4,7 +4,6 @@
 
 #include "src/config/describe_job.h"
 #include "src/image/parameters.h"
-#include "src/image/png.h"
 #include "src/weights/safetensors_writer.h"
 
 namespace trireme {
@@ -33,8 +32,8 @@ void append(std::vector<NamedTensor>& tensors, const std::string& prefix,
 
 }  // namespace
 
-std::string picture_file(const Job& job, const Sample& sample, const Recipe& recipe,
-                         const std::string& scheduler, const at::Tensor& pixels) {
+PngWriter picture_writer(const Job& job, const Sample& sample, const Recipe& recipe,
+                         const std::string& scheduler, PngWriter::Sink sink) {
   const PictureFacts facts{.prompt = sample.prompt,
                            .negative_prompt = sample.sampling.negative_prompt,
                            .steps = recipe.num_inference_steps,
@@ -49,9 +48,7 @@ std::string picture_file(const Job& job, const Sample& sample, const Recipe& rec
     texts.push_back({"parameters", a1111_parameters(facts)});
     texts.push_back({"trireme", how_to_make(job, sample, recipe)});
   }
-  const auto whole = pixels.contiguous();
-  return encode_png({whole.const_data_ptr<uint8_t>(), static_cast<size_t>(whole.numel())},
-                    {whole.size(0), whole.size(1)}, texts);
+  return PngWriter(std::move(sink), {recipe.asked.height, recipe.asked.width}, texts);
 }
 
 std::string latents_file(const Job& job, const Sample& sample, const Recipe& recipe,

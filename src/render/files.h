@@ -8,15 +8,16 @@
 
 #include "src/config/job.h"
 #include "src/config/prompts.h"
+#include "src/image/png.h"
 #include "src/pipelines/denoise.h"
 #include "src/pipelines/recipe.h"
 
 namespace trireme {
 
-// pixels uint8 [height, width, 3], on the host. Carries A1111's `parameters` and a `trireme` text
-// that is a job for this very picture.
-std::string picture_file(const Job& job, const Sample& sample, const Recipe& recipe,
-                         const std::string& scheduler, const at::Tensor& pixels);
+// A PNG that waits for its pixels. Carries A1111's `parameters` and a `trireme` text that is a job
+// for this very picture.
+PngWriter picture_writer(const Job& job, const Sample& sample, const Recipe& recipe,
+                         const std::string& scheduler, PngWriter::Sink sink);
 
 // latents float32 [channels, h, w]
 std::string latents_file(const Job& job, const Sample& sample, const Recipe& recipe,

@@ -70,6 +70,7 @@ class Renderer {
 
   void write_embeds(const Batch& batch, const std::vector<Conditioning>& rows);
   void finish_sample(const Batch& batch, const Sample& sample, const at::Tensor& latents);
+  void make_picture(const Batch& batch, const Sample& sample, const at::Tensor& latents);
   void fail(const Sample& sample, int64_t step);
   void write(const Sample& sample, const std::string& bytes);
   void show_progress();
@@ -177,21 +178,34 @@ bool Renderer::denoise(const Batch& batch, const std::vector<Conditioning>& rows
   return true;
 }
 
-// On the rank that has the last stage: latents to a file.
+// On the ranks that have the last stage: latents to a file, which the first of them writes.
 void Renderer::finish_sample(const Batch& batch, const Sample& sample, const at::Tensor& latents) {
   ++counts_.done;
   const auto& placement = pipeline_.placement();
-  const bool to_latents = inputs_.job().last_stage == JobStage::kDenoise;
-  const int writer = to_latents ? placement.transformer.front() : placement.vae.front();
-  if (placement.replica.rank() != writer) return;
-  if (to_latents) return write(sample, latents_file(inputs_.job(), sample, batch.recipe, latents));
-  at::Tensor pixels;
-  {
-    const auto timer = clock_.time(Stage::kDecode);
-    pixels = pipeline_.decode(latents, batch.recipe);
+  if (inputs_.job().last_stage == JobStage::kDecode) {
+    if (placement.holds(placement.vae)) make_picture(batch, sample, latents);
+  } else if (placement.replica.rank() == placement.transformer.front()) {
+    write(sample, latents_file(inputs_.job(), sample, batch.recipe, latents));
   }
-  write(sample, picture_file(inputs_.job(), sample, batch.recipe,
-                             pipeline_.scheduler_class(batch.recipe), pixels));
+}
+
+// Rows go to the file as they come.
+void Renderer::make_picture(const Batch& batch, const Sample& sample, const at::Tensor& latents) {
+  const auto timer = clock_.time(Stage::kDecode);
+  const auto& placement = pipeline_.placement();
+  if (placement.replica.rank() != placement.vae.front())
+    return pipeline_.decode(latents, batch.recipe, {});
+  auto file = output_.begin_file(inputs_.file_index(sample));
+  auto png =
+      picture_writer(inputs_.job(), sample, batch.recipe, pipeline_.scheduler_class(batch.recipe),
+                     [&](std::string_view bytes) { file.write(bytes); });
+  pipeline_.decode(latents, batch.recipe, [&](const at::Tensor& rows) {
+    const auto writing = clock_.time(Stage::kWrite);
+    png.rows({rows.const_data_ptr<uint8_t>(), static_cast<size_t>(rows.numel())});
+  });
+  png.finish();
+  file.commit();
+  outcome_.note(inputs_.position(sample), Fate::kMade);
 }
 
 void Renderer::fail(const Sample& sample, int64_t step) {

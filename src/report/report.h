@@ -22,8 +22,16 @@ class StageClock {
  public:
   class Scope {
    public:
-    Scope(StageClock& clock, Stage stage) : clock_(clock), stage_(stage), begun_(clock.now_()) {}
-    ~Scope() { clock_.seconds_[stage_] += clock_.now_() - begun_; }
+    Scope(StageClock& clock, Stage stage)
+        : clock_(clock), stage_(stage), begun_(clock.now_()), outer_(clock.innermost_) {
+      clock_.innermost_ = this;
+    }
+    ~Scope() {
+      const double passed = clock_.now_() - begun_;
+      clock_.seconds_[stage_] += passed - inside_;
+      if (outer_) outer_->inside_ += passed;
+      clock_.innermost_ = outer_;
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -31,6 +39,8 @@ class StageClock {
     StageClock& clock_;
     Stage stage_;
     double begun_;
+    Scope* outer_;
+    double inside_ = 0;  // seconds that belong to stages timed meanwhile
   };
 
   explicit StageClock(Clock now = steady_seconds) : now_(std::move(now)) {}
@@ -41,6 +51,7 @@ class StageClock {
  private:
   Clock now_;
   std::map<Stage, double> seconds_;
+  Scope* innermost_ = nullptr;
 };
 
 std::string host_name();

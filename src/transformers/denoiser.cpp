@@ -21,7 +21,16 @@ void send(const Group& pipeline, const Streams& streams, int to) {
   if (streams.text.defined()) pipeline.send(streams.text, to);
 }
 
+Split sum_of(const Split& a, const Split& b) {
+  std::vector<int64_t> lengths;
+  for (int r = 0; r < a.parts(); ++r) lengths.push_back(a[r].length + b[r].length);
+  return Split::of_lengths(lengths);
+}
+
 }  // namespace
+
+StreamSplits::StreamSplits(int64_t image_tokens, int64_t text_tokens, int ranks)
+    : image(image_tokens, ranks), text(text_tokens, ranks), both(sum_of(image, text)) {}
 
 at::Tensor predict(const Denoiser& denoiser, const Denoising& batch, const at::Tensor& latents,
                    int step, const SkippedBlocks& skipped) {

@@ -12,6 +12,7 @@
 
 #include "parallel/group.h"
 #include "parallel/mesh.h"
+#include "parallel/split.h"
 
 namespace trireme {
 
@@ -22,10 +23,19 @@ struct TextEmbeddings {
   at::Tensor mask;    // PixArt-Sigma: int64 [batch, tokens], 1 where there is text
 };
 
-// The token streams between two blocks.
+// The token streams between two blocks: of each this rank's tokens.
 struct Streams {
   at::Tensor image;  // [batch, image tokens, width]
   at::Tensor text;   // SD3: [batch, text tokens, width]
+};
+
+// Which tokens of the streams each rank of a sequence group holds.
+struct StreamSplits {
+  Split image;
+  Split text;
+  Split both;  // a rank's image tokens and then its text tokens
+
+  StreamSplits(int64_t image_tokens, int64_t text_tokens, int ranks);
 };
 
 // The blocks left out of one evaluation (skip-layer guidance); numbers are of the whole model.

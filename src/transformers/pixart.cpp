@@ -40,6 +40,7 @@ PixArtTransformer::PixArtTransformer(const PixArtConfig& c, const Weights& w, co
     : config_(c),
       dtype_(dtype),
       pipeline_(mesh.pipeline),
+      sequence_(mesh.sequence.all),
       held_(Split(c.num_layers, pipeline_.size())[pipeline_.rank()]),
       time_(w / "adaln_single" / "emb" / "timestep_embedder", kTimeChannels, c.width()),
       modulation_(w / "adaln_single" / "linear", mesh.tensor,
@@ -55,7 +56,7 @@ PixArtTransformer::PixArtTransformer(const PixArtConfig& c, const Weights& w, co
   for (int64_t i = 0; i < c.num_layers; ++i) {
     const auto block = w / "transformer_blocks" / i;
     if (i >= held_.begin && i < held_.end()) {
-      blocks_.emplace_back(block, c, mesh.tensor);
+      blocks_.emplace_back(block, c, mesh);
     } else {
       block.elsewhere();
     }
@@ -76,7 +77,8 @@ class PixArtDenoising : public Denoising {
         shape_(shape),
         options_(text.hidden.options().dtype(model.dtype_)),
         rows_(shape.height / model.config_.patch_size),
-        columns_(shape.width / model.config_.patch_size) {
+        columns_(shape.width / model.config_.patch_size),
+        tokens_(rows_ * columns_, model.sequence_.size()) {
     std::vector<at::Tensor> captions;
     for (const auto& sample : without_padding(text))
       captions.push_back(model.caption_(sample.to(model.dtype_)));
@@ -88,9 +90,10 @@ class PixArtDenoising : public Denoising {
       text_keys_.push_back(block.text_keys(captions));
     }
     if (model.patches_)
-      positions_ = grid_sinusoid(rows_, columns_, model.config_.width(), model.config_.base_size(),
-                                 model.config_.interpolation_scale)
-                       .to(options_.device());
+      positions_ = mine(grid_sinusoid(rows_, columns_, model.config_.width(),
+                                      model.config_.base_size(), model.config_.interpolation_scale)
+                            .unsqueeze(0)
+                            .to(options_.device()));
     if (model.head_) {
       const auto rows = (model.head_->table + time.unsqueeze(1)).unsqueeze(1).flatten(2);
       head_modulation_.emplace(rows, 2, std::vector<int64_t>{kScale});
@@ -98,32 +101,40 @@ class PixArtDenoising : public Denoising {
   }
 
   Streams embed(const at::Tensor& latents) const override {
-    return {at::add((*model_.patches_)(latents), positions_).to(model_.dtype_), {}};
+    return {at::add(mine((*model_.patches_)(latents)), positions_).to(model_.dtype_), {}};
   }
 
   Streams blocks(Streams streams, int step, const SkippedBlocks&) const override {
     for (size_t i = 0; i < model_.blocks_.size(); ++i)
-      streams.image =
-          model_.blocks_[i](std::move(streams.image), text_keys_[i], modulations_[i], step);
+      streams.image = model_.blocks_[i](std::move(streams.image), tokens_, text_keys_[i],
+                                        modulations_[i], step);
     return streams;
   }
 
   at::Tensor head(const Streams& streams, int step) const override {
     const auto& m = *head_modulation_;
     const auto x = modulated(unit_norm(streams.image, kHeadEps), m(step, kShift), m(step, kScale));
-    return unpatchify(model_.head_->out(x), rows_, columns_, model_.config_.patch_size);
+    const auto patches = model_.sequence_.all_gather(model_.head_->out(x), 1, tokens_);
+    return unpatchify(patches, rows_, columns_, model_.config_.patch_size);
   }
 
   Streams arriving() const override {
-    return {at::empty({shape_.batch, rows_ * columns_, model_.config_.width()}, options_), {}};
+    const auto tokens = tokens_[model_.sequence_.rank()].length;
+    return {at::empty({shape_.batch, tokens, model_.config_.width()}, options_), {}};
   }
 
  private:
+  // This rank's tokens, [batch, tokens, ...].
+  at::Tensor mine(const at::Tensor& stream) const {
+    return shard(stream, 1, tokens_, model_.sequence_.rank());
+  }
+
   const PixArtTransformer& model_;
   BatchShape shape_;
   at::TensorOptions options_;
   int64_t rows_, columns_;
-  at::Tensor positions_;                          // float32 [rows x columns, width], first stage
+  Split tokens_;
+  at::Tensor positions_;                          // float32 [1, tokens, width], first stage
   std::vector<std::vector<TextKeys>> text_keys_;  // by block, by sample
   std::vector<ModulationTable> modulations_;      // by block
   std::optional<ModulationTable> head_modulation_;

@@ -52,6 +52,7 @@ class PixArtTransformer : public Denoiser {
   PixArtConfig config_;
   at::ScalarType dtype_;
   Group pipeline_;
+  Group sequence_;
   Part held_;  // blocks of this stage
   EmbeddingMlp time_;
   GatheredLinear modulation_;  // time embedding to the six shared modulations

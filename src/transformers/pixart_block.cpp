@@ -12,16 +12,16 @@ LinearShape heads_in(const PixArtConfig& c) {
 
 }  // namespace
 
-PixArtSelfAttention::PixArtSelfAttention(const Weights& w, const PixArtConfig& c,
-                                         const Group& tensor)
-    : qkv({w / "to_q", w / "to_k", w / "to_v"}, tensor, heads_in(c)),
-      out(w / "to_out" / 0, tensor, heads_in(c)),
-      head_dim(c.head_dim) {}
+PixArtSelfAttention::PixArtSelfAttention(const Weights& w, const PixArtConfig& c, const Mesh& mesh)
+    : qkv({w / "to_q", w / "to_k", w / "to_v"}, mesh.tensor, heads_in(c)),
+      out(w / "to_out" / 0, mesh.tensor, heads_in(c)),
+      head_dim(c.head_dim),
+      sequence(mesh.sequence) {}
 
-at::Tensor PixArtSelfAttention::operator()(const at::Tensor& x) const {
+at::Tensor PixArtSelfAttention::operator()(const at::Tensor& x, const Split& tokens) const {
   const auto [q, k, v] = qkv(x);
-  return out(merge_heads(
-      attend(split_heads(q, head_dim), split_heads(k, head_dim), split_heads(v, head_dim))));
+  return out(merge_heads(parallel_attention(split_heads(q, head_dim), split_heads(k, head_dim),
+                                            split_heads(v, head_dim), sequence, tokens, tokens)));
 }
 
 CrossAttention::CrossAttention(const Weights& w, const PixArtConfig& c, const Group& tensor)
@@ -44,12 +44,12 @@ at::Tensor CrossAttention::operator()(const at::Tensor& x,
   return out(merge_heads(seen.size() == 1 ? seen.front() : at::cat(seen)));
 }
 
-PixArtBlock::PixArtBlock(const Weights& w, const PixArtConfig& c, const Group& tensor)
+PixArtBlock::PixArtBlock(const Weights& w, const PixArtConfig& c, const Mesh& mesh)
     : eps_(c.norm_eps),
       table_(w.read("scale_shift_table", {kParts, c.width()})),
-      self_(w / "attn1", c, tensor),
-      cross_(w / "attn2", c, tensor),
-      mlp_(w / "ff", tensor, c.width(), kMlpRatio * c.width()) {
+      self_(w / "attn1", c, mesh),
+      cross_(w / "attn2", c, mesh.tensor),
+      mlp_(w / "ff", mesh.tensor, c.width(), kMlpRatio * c.width()) {
   mlp_.activation = c.activation;
 }
 
@@ -63,10 +63,11 @@ std::vector<TextKeys> PixArtBlock::text_keys(const std::vector<at::Tensor>& text
   return keys;
 }
 
-at::Tensor PixArtBlock::operator()(at::Tensor x, const std::vector<TextKeys>& text,
-                                   const ModulationTable& m, int64_t step) const {
+at::Tensor PixArtBlock::operator()(at::Tensor x, const Split& tokens,
+                                   const std::vector<TextKeys>& text, const ModulationTable& m,
+                                   int64_t step) const {
   const auto attention_in = modulated(unit_norm(x, eps_), m(step, kShift), m(step, kScale));
-  x = at::addcmul(x, m(step, kGate), self_(attention_in));
+  x = at::addcmul(x, m(step, kGate), self_(attention_in, tokens));
   x.add_(cross_(x, text));  // neither normed nor gated
   const auto mlp_in = modulated(unit_norm(x, eps_), m(step, kMlpShift), m(step, kMlpScale));
   return x.addcmul_(m(step, kMlpGate), mlp_(mlp_in));

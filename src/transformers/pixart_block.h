@@ -1,6 +1,7 @@
 // The block of PixArt-Sigma (Chen et al. 2024): self-attention, cross-attention to the text and a
 // feed-forward network, modulated by one set of six vectors for the whole model plus a small table
-// of the block's own. Heads and hidden units are cut over a tensor group.
+// of the block's own. Heads and hidden units are cut over the mesh's tensor group, image tokens
+// over its sequence group; every rank has all of the text.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -25,9 +26,10 @@ struct PixArtSelfAttention {
   FusedColumnLinear<3> qkv;
   RowLinear out;
   int64_t head_dim;
+  Sequence sequence;
 
-  PixArtSelfAttention(const Weights& weights, const PixArtConfig& config, const Group& tensor);
-  at::Tensor operator()(const at::Tensor& x) const;  // [batch, tokens, width]
+  PixArtSelfAttention(const Weights& weights, const PixArtConfig& config, const Mesh& mesh);
+  at::Tensor operator()(const at::Tensor& x, const Split& tokens) const;  // [batch, tokens, width]
 };
 
 struct CrossAttention {
@@ -44,13 +46,13 @@ struct CrossAttention {
 
 class PixArtBlock {
  public:
-  PixArtBlock(const Weights& weights, const PixArtConfig& config, const Group& tensor);
+  PixArtBlock(const Weights& weights, const PixArtConfig& config, const Mesh& mesh);
 
   // shared: the model's six modulations at every step, [steps, 6, width]
   ModulationTable modulations(const at::Tensor& shared) const;
   // texts: the projected tokens of each sample, [1, its tokens, width]
   std::vector<TextKeys> text_keys(const std::vector<at::Tensor>& texts) const;
-  at::Tensor operator()(at::Tensor x, const std::vector<TextKeys>& text,
+  at::Tensor operator()(at::Tensor x, const Split& tokens, const std::vector<TextKeys>& text,
                         const ModulationTable& modulations, int64_t step) const;
 
  private:

@@ -50,6 +50,7 @@ Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh&
     : config_(c),
       dtype_(dtype),
       pipeline_(mesh.pipeline),
+      sequence_(mesh.sequence.all),
       held_(sd3_stages(c, pipeline_.size())[pipeline_.rank()]),
       time_(w / "time_text_embed" / "timestep_embedder", kTimeChannels, c.width()),
       text_(w / "time_text_embed" / "text_embedder", c.pooled_projection_dim, c.width()) {
@@ -64,7 +65,7 @@ Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh&
   for (int64_t i = 0; i < c.num_layers; ++i) {
     const auto block = w / "transformer_blocks" / i;
     if (i >= held_.begin && i < held_.end()) {
-      blocks_.emplace_back(block, c, mesh.tensor, i);
+      blocks_.emplace_back(block, c, mesh, i);
     } else {
       block.elsewhere();
     }
@@ -97,11 +98,11 @@ class Sd3Denoising : public Denoising {
         shape_(shape),
         rows_(shape.height / model.config_.patch_size),
         columns_(shape.width / model.config_.patch_size),
-        text_tokens_(text.hidden.size(1)) {
+        tokens_(rows_ * columns_, text.hidden.size(1), model.sequence_.size()) {
     const auto pooled = text.pooled.to(model.dtype_);
     if (model.embed_) {
-      positions_ = model.embed_->positions.crop(rows_, columns_);
-      text_ = model.embed_->text(text.hidden.to(model.dtype_));
+      positions_ = mine(model.embed_->positions.crop(rows_, columns_), tokens_.image);
+      text_ = model.embed_->text(mine(text.hidden, tokens_.text).to(model.dtype_));
     }
     const auto t = at::tensor(timesteps, pooled.options().dtype(at::kFloat));
     const auto time = model.time_(timestep_sinusoid(t).to(model.dtype_));
@@ -112,15 +113,15 @@ class Sd3Denoising : public Denoising {
   }
 
   Streams embed(const at::Tensor& latents) const override {
-    const auto tokens = model_.embed_->patches(latents);
-    return {at::add(tokens, positions_).to(model_.dtype_), text_};
+    const auto patches = mine(model_.embed_->patches(latents), tokens_.image);
+    return {at::add(patches, positions_).to(model_.dtype_), text_};
   }
 
   Streams blocks(Streams streams, int step, const SkippedBlocks& skipped) const override {
     for (size_t i = 0; i < model_.blocks_.size(); ++i) {
       const auto number = model_.held_.begin + static_cast<int64_t>(i);
       if (std::find(skipped.begin(), skipped.end(), number) != skipped.end()) continue;
-      streams = model_.blocks_[i](std::move(streams), modulations_[i], step);
+      streams = model_.blocks_[i](std::move(streams), tokens_, modulations_[i], step);
     }
     return streams;
   }
@@ -128,24 +129,31 @@ class Sd3Denoising : public Denoising {
   at::Tensor head(const Streams& streams, int step) const override {
     const auto& m = *head_modulation_;
     const auto x = modulated(unit_norm(streams.image, kEps), m(step, kShift), m(step, kScale));
-    return unpatchify(model_.head_->out(x), rows_, columns_, model_.config_.patch_size);
+    const auto patches = model_.sequence_.all_gather(model_.head_->out(x), 1, tokens_.image);
+    return unpatchify(patches, rows_, columns_, model_.config_.patch_size);
   }
 
   Streams arriving() const override {
     const auto options = at::TensorOptions().dtype(model_.dtype_).device(device());
     const auto width = model_.config_.width();
-    return {at::empty({shape_.batch, rows_ * columns_, width}, options),
-            at::empty({shape_.batch, text_tokens_, width}, options)};
+    const int rank = model_.sequence_.rank();
+    return {at::empty({shape_.batch, tokens_.image[rank].length, width}, options),
+            at::empty({shape_.batch, tokens_.text[rank].length, width}, options)};
   }
 
  private:
+  // This rank's tokens of a stream, [batch, tokens, ...].
+  at::Tensor mine(const at::Tensor& stream, const Split& tokens) const {
+    return shard(stream, 1, tokens, model_.sequence_.rank());
+  }
   at::Device device() const { return modulations_.front().image(0, 0).device(); }
 
   const Sd3Transformer& model_;
   BatchShape shape_;
-  int64_t rows_, columns_, text_tokens_;
-  at::Tensor positions_;  // [1, rows x columns, width], first stage
-  at::Tensor text_;       // [batch, text tokens, width], first stage
+  int64_t rows_, columns_;
+  StreamSplits tokens_;
+  at::Tensor positions_;  // [1, image tokens of this rank, width], first stage
+  at::Tensor text_;       // [batch, text tokens of this rank, width], first stage
   std::vector<JointModulations> modulations_;
   std::optional<ModulationTable> head_modulation_;
 };

@@ -65,6 +65,7 @@ class Sd3Transformer : public Denoiser {
   Sd3Config config_;
   at::ScalarType dtype_;
   Group pipeline_;
+  Group sequence_;
   Part held_;                      // blocks of this stage
   EmbeddingMlp time_, text_;       // of the timestep, of the pooled text
   std::optional<Sd3Embed> embed_;  // first stage

@@ -41,44 +41,50 @@ Projection::Heads Projection::operator()(const at::Tensor& x) const {
   return heads;
 }
 
-JointAttention::JointAttention(const Weights& w, const Sd3Config& c, const Group& tensor, bool last)
-    : image{qkv(w, "to_q", "to_k", "to_v", c, tensor),
+JointAttention::JointAttention(const Weights& w, const Sd3Config& c, const Mesh& mesh, bool last)
+    : image{qkv(w, "to_q", "to_k", "to_v", c, mesh.tensor),
             QkNorm::read(c.qk_norm, w / "norm_q", w / "norm_k", c.head_dim), c.head_dim},
-      text{qkv(w, "add_q_proj", "add_k_proj", "add_v_proj", c, tensor),
+      text{qkv(w, "add_q_proj", "add_k_proj", "add_v_proj", c, mesh.tensor),
            QkNorm::read(c.qk_norm, w / "norm_added_q", w / "norm_added_k", c.head_dim), c.head_dim},
-      image_out(w / "to_out" / 0, tensor, heads_in(c)) {
-  if (!last) text_out.emplace(w / "to_add_out", tensor, heads_in(c));
+      image_out(w / "to_out" / 0, mesh.tensor, heads_in(c)),
+      sequence(mesh.sequence) {
+  if (!last) text_out.emplace(w / "to_add_out", mesh.tensor, heads_in(c));
 }
 
-Streams JointAttention::operator()(const Streams& x) const {
+Streams JointAttention::operator()(const Streams& x, const StreamSplits& tokens) const {
   const auto i = image(x.image), t = text(x.text);
-  const auto tokens = x.image.size(1);
+  const auto image_tokens = x.image.size(1), text_tokens = x.text.size(1);
   // Queries of a text that ends here would be computed for nothing.
   const auto q = text_out ? at::cat({i.q, t.q}, 2) : i.q;
-  const auto seen = merge_heads(attend(q, at::cat({i.k, t.k}, 2), at::cat({i.v, t.v}, 2)));
+  const auto seen =
+      merge_heads(parallel_attention(q, at::cat({i.k, t.k}, 2), at::cat({i.v, t.v}, 2), sequence,
+                                     text_out ? tokens.both : tokens.image, tokens.both));
   if (!text_out) return {image_out(seen), {}};
-  return {image_out(seen.narrow(1, 0, tokens)),
-          (*text_out)(seen.narrow(1, tokens, seen.size(1) - tokens))};
+  return {image_out(seen.narrow(1, 0, image_tokens)),
+          (*text_out)(seen.narrow(1, image_tokens, text_tokens))};
 }
 
-SelfAttention::SelfAttention(const Weights& w, const Sd3Config& c, const Group& tensor)
-    : image{qkv(w, "to_q", "to_k", "to_v", c, tensor),
+SelfAttention::SelfAttention(const Weights& w, const Sd3Config& c, const Mesh& mesh)
+    : image{qkv(w, "to_q", "to_k", "to_v", c, mesh.tensor),
             QkNorm::read(c.qk_norm, w / "norm_q", w / "norm_k", c.head_dim), c.head_dim},
-      out(w / "to_out" / 0, tensor, heads_in(c)) {}
+      out(w / "to_out" / 0, mesh.tensor, heads_in(c)),
+      sequence(mesh.sequence) {}
 
-at::Tensor SelfAttention::operator()(const at::Tensor& x) const {
+at::Tensor SelfAttention::operator()(const at::Tensor& x, const Split& tokens) const {
   const auto [q, k, v] = image(x);
-  return out(merge_heads(attend(q, k, v)));
+  return out(merge_heads(parallel_attention(q, k, v, sequence, tokens, tokens)));
 }
 
-JointBlock::JointBlock(const Weights& w, const Sd3Config& c, const Group& tensor, int64_t index)
+JointBlock::JointBlock(const Weights& w, const Sd3Config& c, const Mesh& mesh, int64_t index)
     : last_(index == c.num_layers - 1),
-      image_modulation_(w / "norm1" / "linear", tensor, modulation_shape(c, c.dual(index) ? 9 : 6)),
-      text_modulation_(w / "norm1_context" / "linear", tensor, modulation_shape(c, last_ ? 2 : 6)),
-      attention_(w / "attn", c, tensor, last_),
-      image_mlp_(w / "ff", tensor, c.width(), kMlpRatio * c.width()) {
-  if (c.dual(index)) dual_.emplace(w / "attn2", c, tensor);
-  if (!last_) text_mlp_.emplace(w / "ff_context", tensor, c.width(), kMlpRatio * c.width());
+      image_modulation_(w / "norm1" / "linear", mesh.tensor,
+                        modulation_shape(c, c.dual(index) ? 9 : 6)),
+      text_modulation_(w / "norm1_context" / "linear", mesh.tensor,
+                       modulation_shape(c, last_ ? 2 : 6)),
+      attention_(w / "attn", c, mesh, last_),
+      image_mlp_(w / "ff", mesh.tensor, c.width(), kMlpRatio * c.width()) {
+  if (c.dual(index)) dual_.emplace(w / "attn2", c, mesh);
+  if (!last_) text_mlp_.emplace(w / "ff_context", mesh.tensor, c.width(), kMlpRatio * c.width());
 }
 
 JointModulations JointBlock::modulations(const at::Tensor& silu_temb) const {
@@ -89,19 +95,21 @@ JointModulations JointBlock::modulations(const at::Tensor& silu_temb) const {
                 : ModulationTable(text, 6, {kScale, kMlpScale})};
 }
 
-Streams JointBlock::operator()(Streams x, const JointModulations& m, int64_t step) const {
+Streams JointBlock::operator()(Streams x, const StreamSplits& tokens, const JointModulations& m,
+                               int64_t step) const {
   const auto image = [&](int64_t part) { return m.image(step, part); };
   const auto text = [&](int64_t part) { return m.text(step, part); };
   const auto unit = unit_norm(x.image, kEps);
   const auto seen =
       attention_({modulated(unit, image(kShift), image(kScale)),
                   modulated(unit_norm(x.text, kEps), text(last_ ? kLastShift : kShift),
-                            text(last_ ? kLastScale : kScale))});
+                            text(last_ ? kLastScale : kScale))},
+                 tokens);
 
   x.image = at::addcmul(x.image, image(kGate), seen.image);
   if (dual_) {
     // Its input is the state before the first attention was added.
-    const auto self = (*dual_)(modulated(unit, image(kDualShift), image(kDualScale)));
+    const auto self = (*dual_)(modulated(unit, image(kDualShift), image(kDualScale)), tokens.image);
     x.image.addcmul_(image(kDualGate), self);
   }
   const auto image_in = modulated(unit_norm(x.image, kEps), image(kMlpShift), image(kMlpScale));

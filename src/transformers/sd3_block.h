@@ -1,6 +1,7 @@
 // The block of the multimodal diffusion transformer (Esser et al. 2024, figure 2b): image and text
 // have their own weights and meet in one attention over both token streams. Heads and hidden units
-// are cut over a tensor group; the modulations of all steps come from outside, computed once.
+// are cut over the mesh's tensor group, tokens over its sequence group; the modulations of all
+// steps come from outside, computed once.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -41,18 +42,20 @@ struct JointAttention {
   Projection image, text;
   RowLinear image_out;
   std::optional<RowLinear> text_out;  // none in the last block: its text ends here
+  Sequence sequence;
 
-  JointAttention(const Weights& weights, const Sd3Config& config, const Group& tensor, bool last);
-  Streams operator()(const Streams& x) const;
+  JointAttention(const Weights& weights, const Sd3Config& config, const Mesh& mesh, bool last);
+  Streams operator()(const Streams& x, const StreamSplits& tokens) const;
 };
 
 // Image tokens among themselves: the second attention of SD3.5-medium.
 struct SelfAttention {
   Projection image;
   RowLinear out;
+  Sequence sequence;
 
-  SelfAttention(const Weights& weights, const Sd3Config& config, const Group& tensor);
-  at::Tensor operator()(const at::Tensor& x) const;  // [batch, tokens, width]
+  SelfAttention(const Weights& weights, const Sd3Config& config, const Mesh& mesh);
+  at::Tensor operator()(const at::Tensor& x, const Split& tokens) const;  // [batch, tokens, width]
 };
 
 // What the block adds to its streams at every step, by timestep and pooled text.
@@ -63,11 +66,12 @@ struct JointModulations {
 
 class JointBlock {
  public:
-  JointBlock(const Weights& weights, const Sd3Config& config, const Group& tensor, int64_t index);
+  JointBlock(const Weights& weights, const Sd3Config& config, const Mesh& mesh, int64_t index);
 
   // silu_temb: SiLU of the time-and-text embedding, [steps, batch, width]
   JointModulations modulations(const at::Tensor& silu_temb) const;
-  Streams operator()(Streams x, const JointModulations& modulations, int64_t step) const;
+  Streams operator()(Streams x, const StreamSplits& tokens, const JointModulations& modulations,
+                     int64_t step) const;
 
  private:
   bool last_;

@@ -27,10 +27,12 @@ PixelAttention::PixelAttention(const Weights& w, const VaeConfig& c, int64_t cha
   out_bias_ = out.read("bias", {channels});
 }
 
-at::Tensor PixelAttention::operator()(const at::Tensor& x) const {
-  const auto pixels = norm_(x).flatten(2).transpose(1, 2);  // [n, h x w, channels]
+at::Tensor PixelAttention::operator()(const at::Tensor& x, const Bands& bands) const {
+  const auto pixels = norm_(x, bands).flatten(2).transpose(1, 2);  // [n, h x w, channels]
   const auto qkv = at::linear(pixels, qkv_, qkv_bias_).unsqueeze(1).chunk(3, -1);  // one head
-  const auto seen = attend(qkv[0], qkv[1], qkv[2]).squeeze(1);
+  const auto held = bands.rows(x.size(3));
+  const Sequence ring{bands.group(), {}, bands.group()};
+  const auto seen = parallel_attention(qkv[0], qkv[1], qkv[2], ring, held, held).squeeze(1);
   return x + at::linear(seen, out_, out_bias_).transpose(1, 2).view_as(x);
 }
 

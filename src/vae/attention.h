@@ -14,7 +14,8 @@ class PixelAttention {
  public:
   // Reads to_q, to_k, to_v and to_out.0, or the names of older files: query, key, value, proj_attn.
   PixelAttention(const Weights& weights, const VaeConfig& config, int64_t channels);
-  at::Tensor operator()(const at::Tensor& x) const;  // [n, channels, h, w], the same
+  // [n, channels, h, w], the same. Of an image in bands, keys and values go round the ranks.
+  at::Tensor operator()(const at::Tensor& x, const Bands& bands) const;
 
  private:
   GroupNorm norm_;

@@ -16,13 +16,14 @@ UpBlock::UpBlock(const Weights& w, const VaeConfig& c, int64_t in, int64_t out, 
   if (doubles) upsample_.emplace(w / "upsamplers" / 0 / "conv", out, out);
 }
 
-at::Tensor UpBlock::operator()(at::Tensor x) const {
-  for (const auto& resnet : resnets_) x = resnet(x);
-  return upsample_ ? (*upsample_)(x) : x;
+at::Tensor UpBlock::operator()(at::Tensor x, const Bands& bands) const {
+  for (const auto& resnet : resnets_) x = resnet(x, bands);
+  return upsample_ ? (*upsample_)(x, bands) : x;
 }
 
-VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w)
+VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w, Group patch)
     : config_(c),
+      patch_(std::move(patch)),
       conv_in_(w / "decoder" / "conv_in",
                {.in = c.latent_channels, .out = c.block_out_channels.back()}),
       mid1_(mid_block(w) / "resnets" / 0, c, c.block_out_channels.back(),
@@ -51,7 +52,8 @@ VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w)
 
 at::Tensor VaeDecoder::operator()(const at::Tensor& latents) const {
   std::vector<at::Tensor> images;
-  for (const auto& z : unscaled(latents).split(1)) images.push_back(decode(z));
+  const Bands bands(patch_, latents.size(2));
+  for (const auto& z : unscaled(latents).split(1)) images.push_back(decode(bands.mine(z), bands));
   return images.size() == 1 ? images.front() : at::cat(images);
 }
 
@@ -60,13 +62,13 @@ at::Tensor VaeDecoder::unscaled(const at::Tensor& latents) const {
   return latents.to(at::kFloat).div(config_.scaling).add_(config_.shift).to(conv_in_.dtype());
 }
 
-at::Tensor VaeDecoder::decode(const at::Tensor& z) const {
-  auto x = mid1_(conv_in_(post_quant_ ? (*post_quant_)(z) : z));
-  if (attention_) x = (*attention_)(x);
-  x = mid2_(x);
-  for (const auto& up : ups_) x = up(x);
-  x = norm_out_(x);
-  return conv_out_(at::silu_(x));
+at::Tensor VaeDecoder::decode(const at::Tensor& z, const Bands& bands) const {
+  auto x = mid1_(conv_in_(post_quant_ ? (*post_quant_)(z, bands) : z, bands), bands);
+  if (attention_) x = (*attention_)(x, bands);
+  x = mid2_(x, bands);
+  for (const auto& up : ups_) x = up(x, bands);
+  x = norm_out_(x, bands);
+  return conv_out_(at::silu_(x), bands);
 }
 
 }  // namespace trireme

@@ -1,6 +1,7 @@
 // VaeDecoder: the decoder of AutoencoderKL (Rombach et al. 2022): latents as they were denoised ->
-// image. Samples are decoded one at a time, so that a batch gives the same bits as its samples. The
-// encoder's weights are counted as used and not read.
+// image. Samples are decoded one at a time, so that a batch gives the same bits as its samples.
+// Over a patch group each rank makes a band of rows, of the same image to rounding. The encoder's
+// weights are counted as used and not read.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -20,7 +21,8 @@ namespace trireme {
 class UpBlock {
  public:
   UpBlock(const Weights& weights, const VaeConfig& config, int64_t in, int64_t out, bool doubles);
-  at::Tensor operator()(at::Tensor x) const;  // [n, in, h, w] -> [n, out, h or 2h, w or 2w]
+  // [n, in, h, w] -> [n, out, h or 2h, w or 2w]
+  at::Tensor operator()(at::Tensor x, const Bands& bands) const;
 
  private:
   std::vector<Resnet> resnets_;
@@ -30,19 +32,26 @@ class UpBlock {
 class VaeDecoder {
  public:
   // Names as in diffusers' AutoencoderKL.
-  VaeDecoder(const VaeConfig& config, const Weights& weights);
+  VaeDecoder(const VaeConfig& config, const Weights& weights, Group patch = {});
 
-  // latents [batch, latent channels, h, w] of any floating dtype -> [batch, 3, 8h, 8w] in [-1, 1]
-  // or a little beyond, in the weights' dtype
+  // latents [batch, latent channels, h, w] of any floating dtype -> this rank's rows of
+  // [batch, 3, 8h, 8w] in [-1, 1] or a little beyond, in the weights' dtype. Collective over the
+  // patch group, whose ranks all have the latents.
   at::Tensor operator()(const at::Tensor& latents) const;
+  // Who makes which rows of the image of so many rows of latents.
+  Split rows(int64_t latent_rows) const {
+    return Bands(patch_, latent_rows).rows(config_.upscale());
+  }
+  const Group& patch() const { return patch_; }
 
   const VaeConfig& config() const { return config_; }
 
  private:
   at::Tensor unscaled(const at::Tensor& latents) const;
-  at::Tensor decode(const at::Tensor& z) const;  // one sample
+  at::Tensor decode(const at::Tensor& z, const Bands& bands) const;  // one sample
 
   VaeConfig config_;
+  Group patch_;
   std::optional<Conv2d> post_quant_;
   Conv2d conv_in_;
   Resnet mid1_;

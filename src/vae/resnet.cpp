@@ -10,10 +10,10 @@ Resnet::Resnet(const Weights& w, const VaeConfig& c, int64_t in, int64_t out)
   if (in != out) shortcut_.emplace(w / "conv_shortcut", ConvShape{in, out, /*kernel=*/1});
 }
 
-at::Tensor Resnet::operator()(const at::Tensor& x) const {
-  auto h = norm1_(x);
-  h = norm2_(conv1_(at::silu_(h)));
-  h = conv2_(at::silu_(h));
+at::Tensor Resnet::operator()(const at::Tensor& x, const Bands& bands) const {
+  auto h = norm1_(x, bands);
+  h = norm2_(conv1_(at::silu_(h), bands), bands);
+  h = conv2_(at::silu_(h), bands);
   return h.add_(shortcut_ ? (*shortcut_)(x) : x);
 }
 

@@ -17,7 +17,8 @@ constexpr double kVaeNormEps = 1e-6;
 class Resnet {
  public:
   Resnet(const Weights& weights, const VaeConfig& config, int64_t in, int64_t out);
-  at::Tensor operator()(const at::Tensor& x) const;  // [n, in, h, w] -> [n, out, h, w]
+  // [n, in, h, w] -> [n, out, h, w]
+  at::Tensor operator()(const at::Tensor& x, const Bands& bands) const;
 
  private:
   GroupNorm norm1_;

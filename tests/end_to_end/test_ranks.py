@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from checkpoints import Checkpoints
@@ -84,6 +85,15 @@ CLOSE = [
     Case("guidance-pipeline", "pixart-512", 4, {"transformer": on("all", guidance=2, pipeline=2)}),
     Case("pipeline-tensor", "sd3.5-large", 4, {"transformer": on("all", pipeline=2, tensor=2)}),
     Case("pipeline-tensor", "pixart-512", 4, {"transformer": on("all", pipeline=2, tensor=2)}),
+    Case("sequence-2", "sd3.5-medium", 2, {"transformer": on("all", sequence=2)}),
+    Case("sequence-2-of-3-heads", "pixart-512", 2, {"transformer": on("all", sequence=2)}),
+    Case("sequence-4-of-5-heads", "sd3.5-large", 4, {"transformer": on("all", sequence=4)}),
+    Case("ring-3", "sd3.5-medium", 3, {"transformer": on("all", sequence=3, ring=3)}),
+    Case("ring-of-2-ulysses", "sd3.5-medium", 4, {"transformer": on("all", sequence=4, ring=2)}),
+    Case("ring-of-2-ulysses", "pixart-512", 4, {"transformer": on("all", sequence=4, ring=2)}),
+    Case("sequence-tensor", "sd3.5-large", 4, {"transformer": on("all", sequence=2, tensor=2)}),
+    Case("guidance-sequence", "pixart-512", 4, {"transformer": on("all", guidance=2, sequence=2)}),
+    Case("pipeline-sequence", "sd3-medium", 4, {"transformer": on("all", pipeline=2, sequence=2)}),
     Case(
         "encoders-2",
         "sd3.5-medium",
@@ -173,7 +183,10 @@ def assert_shared(run: Run, layout: Layout) -> None:
     """The transformer's ranks did talk: a layout that is ignored would pass every comparison."""
     axes = layout.get("transformer", {}) if isinstance(layout, dict) else {}
     sent = [rank["sent_bytes"] for rank in report(run)["ranks"]]
-    for axis, kind in [("pipeline", "send"), ("tensor", "all_reduce"), ("guidance", "all_gather")]:
+    kinds = {"pipeline": "send", "tensor": "all_reduce", "guidance": "all_gather", "ring": "send"}
+    if axes.get("ring", 1) < axes.get("sequence", 1):
+        kinds["sequence"] = "all_to_all"
+    for axis, kind in kinds.items():
         if axes.get(axis, 1) > 1:
             talkers = [each for each in sent if each.get(kind, 0) > 10_000]
             assert len(talkers) >= axes[axis] - (axis == "pipeline"), (axis, sent)
@@ -205,6 +218,20 @@ def test_layouts_that_reorder_sums(
     assert_shared(laid_out, case.layout)
     for sample in range(len(rows(case.model))):
         assert distance(laid_out.latents(sample), whole.latents(sample)) <= SPLIT_BAR, sample
+
+
+@pytest.mark.parametrize("model", ["sd3.5-medium", "pixart-512"])
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_a_vae_in_bands(
+    model: str, ranks: int, checkpoints: Checkpoints, one_rank: OneRank, tmp_path: Path
+) -> None:
+    """Odd heights too, and pictures that are resized after decoding."""
+    layout = {"transformer": on(0), "vae": on("all", patch=ranks)}
+    whole = one_rank(model, "png")
+    banded = render(job(checkpoints, model, "png", layout), tmp_path, ranks).ok
+    for sample in range(len(rows(model))):
+        apart = np.abs(banded.pixels(sample).astype(int) - whole.pixels(sample))
+        assert apart.max() <= 1 and (apart == 0).mean() >= 0.999, sample
 
 
 def batched(checkpoints: Checkpoints, layout: Layout) -> Job:

@@ -219,6 +219,21 @@ TEST_P(Collectives, SubsetTakesRanksInTheOrderGiven) {
   });
 }
 
+// Rows are traded for columns, uneven ones too, and back again.
+TEST_P(Collectives, AllToAllTradesOneCutForAnother) {
+  on_ranks([](Group world) {
+    const int n = world.size();
+    for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>(16, 24), {13, 5}, {2, 3}}) {
+      const auto whole = integers({2, rows, columns}, 7);
+      const Split by_row(rows, n), by_column(columns, n);
+      const auto mine = shard(whole, 1, by_row, world.rank());
+      const auto traded = world.all_to_all(mine, 1, by_row, 2, by_column);
+      expect_same_bits(traded, shard(whole, 2, by_column, world.rank()).contiguous());
+      expect_same_bits(world.all_to_all(traded, 2, by_column, 1, by_row), mine.contiguous());
+    }
+  });
+}
+
 // Groups of one mesh work side by side: the sum over tensor of the gather over sequence.
 TEST_P(Collectives, MeshSplitsWithTensorInnermost) {
   on_ranks([](Group world) {
@@ -226,8 +241,8 @@ TEST_P(Collectives, MeshSplitsWithTensorInnermost) {
     const auto mesh = Mesh::over(world, {.pipeline = 2, .sequence = 2, .tensor = 2});
     EXPECT_TRUE(mesh.guidance.alone());
     EXPECT_EQ(world.rank(),
-              4 * mesh.pipeline.rank() + 2 * mesh.sequence.rank() + mesh.tensor.rank());
-    const auto rows = mesh.sequence.all_gather(at::full({1}, 1.0 * world.rank()), 0);
+              4 * mesh.pipeline.rank() + 2 * mesh.sequence.all.rank() + mesh.tensor.rank());
+    const auto rows = mesh.sequence.all.all_gather(at::full({1}, 1.0 * world.rank()), 0);
     expect_same_bits(rows[1] - rows[0], at::scalar_tensor(2.0));
     const auto sum = mesh.tensor.all_reduce(rows);
     const float base = 4.0 * mesh.pipeline.rank();

@@ -9,7 +9,7 @@ namespace {
 
 TEST(Mesh, ADefaultMeshIsOneRankOnEveryAxis) {
   const Mesh mesh;
-  EXPECT_TRUE(mesh.guidance.alone() && mesh.pipeline.alone() && mesh.sequence.alone() &&
+  EXPECT_TRUE(mesh.guidance.alone() && mesh.pipeline.alone() && mesh.sequence.all.alone() &&
               mesh.tensor.alone());
 }
 
@@ -17,10 +17,10 @@ TEST(Mesh, CoordinatesCountUpWithTensorFastest) {
   run_ranks(12, [](Group world) {
     const auto mesh = Mesh::over(world, {.guidance = 2, .sequence = 3, .tensor = 2});
     EXPECT_EQ(mesh.guidance.rank(), world.rank() / 6);
-    EXPECT_EQ(mesh.sequence.rank(), world.rank() / 2 % 3);
+    EXPECT_EQ(mesh.sequence.all.rank(), world.rank() / 2 % 3);
     EXPECT_EQ(mesh.tensor.rank(), world.rank() % 2);
     EXPECT_EQ(mesh.guidance.size(), 2);
-    EXPECT_EQ(mesh.sequence.size(), 3);
+    EXPECT_EQ(mesh.sequence.all.size(), 3);
     EXPECT_TRUE(mesh.pipeline.alone());
   });
 }

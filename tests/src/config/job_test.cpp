@@ -241,13 +241,12 @@ TEST(Job, WhatThisVersionCannotDoIsRefusedAtOnce) {
 stages: [decode]
 input: latents
 layout:
-  vae: {ranks: 0-1, patch: 2}
   offload: model
 output: {format: webp, container: webdataset}
 )");
   Refusal refusal = error_of([&] { refuse_unsupported(job); });
   EXPECT_EQ(refusal.exit, Exit::kBadJob);
-  for (const char* place : {"stages", "input", "layout.vae.patch", "layout.offload",
+  for (const char* place : {"stages", "input", "layout.offload",
                             "output.format", "output.container"}) {
     EXPECT_NE(refusal.text.find(fmt::format("[{}] this version supports", place)),
               std::string::npos)

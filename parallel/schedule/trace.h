@@ -1,0 +1,34 @@
+// Trace: when each stage did what. The simulator makes one from costs, the executor one from what
+// happened; both are read alike. Seconds from the beginning.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "parallel/schedule/program.h"
+
+namespace trireme {
+
+struct Span {
+  Op op;
+  double begin = 0;
+  double end = 0;
+};
+
+struct Trace {
+  std::vector<std::vector<Span>> lanes;  // by stage, in the order of its program
+
+  double seconds() const;  // to the end of the last span
+  // The part of all stages' time, from the beginning to the end of all, in which they did not
+  // compute: waits, and transfers that nothing hides.
+  double bubble() const;
+};
+
+// In Chrome's trace format (chrome://tracing, Perfetto): one process a trace, one lane a stage.
+struct NamedTrace {
+  std::string name;  // "predicted", "measured"
+  Trace trace;
+};
+std::string to_chrome_json(const std::vector<NamedTrace>& traces);
+
+}  // namespace trireme
