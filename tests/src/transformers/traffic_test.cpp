@@ -1,0 +1,141 @@
+// What a rank sends in one evaluation of a transformer is what the formulas of counts.md section 6
+// say, to the byte. X is one activation of all tokens.
+#include <gtest/gtest.h>
+
+#include "tests/src/transformers/tiny_models.h"
+#include "tests/support/run_ranks.h"
+#include "tests/support/tensors.h"
+
+namespace trireme {
+namespace {
+
+// Eight heads, 24 image and 8 text tokens: everything divides by 2, 4 and 8.
+constexpr int64_t kHeads = 8, kHeadDim = 8, kWidth = kHeads * kHeadDim, kBlocks = 3;
+constexpr int64_t kBatch = 2, kText = 8, kRows = 12, kColumns = 8;  // of the latents
+constexpr int64_t kImage = kRows * kColumns / 4;
+constexpr int64_t kBytes = 4;
+
+Sd3Config sd3() {
+  return {.sample_size = 8,
+          .patch_size = 2,
+          .in_channels = 4,
+          .out_channels = 4,
+          .num_layers = kBlocks,
+          .head_dim = kHeadDim,
+          .heads = kHeads,
+          .joint_attention_dim = 24,
+          .pooled_projection_dim = 20,
+          .pos_embed_max_size = 10};
+}
+
+PixArtConfig pixart() {
+  return {.sample_size = 8,
+          .patch_size = 2,
+          .in_channels = 4,
+          .out_channels = 8,
+          .num_layers = kBlocks,
+          .head_dim = kHeadDim,
+          .heads = kHeads,
+          .caption_channels = 24,
+          .interpolation_scale = 2};
+}
+
+std::unique_ptr<Denoiser> model(bool is_sd3, const Mesh& mesh) {
+  if (is_sd3) return std::make_unique<Sd3Transformer>(sd3(), random_weights(), mesh, at::kFloat);
+  return std::make_unique<PixArtTransformer>(pixart(), random_weights(), mesh, at::kFloat);
+}
+
+using Sent = std::map<std::string, int64_t>;  // bytes by kind
+
+// Of one evaluation; what is computed once per batch is another matter.
+Sent sent_by(bool is_sd3, const Group& world, MeshShape shape) {
+  const c10::InferenceMode inference;
+  const auto denoiser = model(is_sd3, Mesh::over(world, shape));
+  const TextEmbeddings text{
+      normals({kBatch, kText, 24}), is_sd3 ? normals({kBatch, 20}) : at::Tensor(), {}};
+  const auto batch = denoiser->begin(text, {500}, {kBatch, kRows, kColumns});
+  world.barrier();
+  auto before = world.traffic().by_kind;
+  predict(*denoiser, *batch, normals({kBatch, 4, kRows, kColumns}), 0);
+  Sent sent;
+  for (const auto& [kind, count] : world.traffic().by_kind)
+    if (count.bytes != before[kind].bytes) sent[kind] = count.bytes - before[kind].bytes;
+  return sent;
+}
+
+int64_t activation(int64_t tokens) {
+  return kBatch * tokens * kWidth * kBytes;
+}
+
+int64_t prediction() {
+  return kBatch * 4 * kRows * kColumns * kBytes;
+}
+
+// The head's patches, which the ranks of a sequence gather.
+int64_t patches(bool is_sd3) {
+  return kBatch * kImage * 4 * (is_sd3 ? 4 : 8) * kBytes;
+}
+
+class Traffic : public testing::TestWithParam<bool> {
+ protected:
+  void expect(MeshShape shape, const std::function<Sent(int rank)>& expected) {
+    run_ranks(shape.ranks(), [&](Group world) {
+      EXPECT_EQ(sent_by(GetParam(), world, shape), expected(world.rank()))
+          << to_string(shape) << " rank " << world.rank();
+    });
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, Traffic, testing::Bool(), [](const auto& family) {
+  return std::string(family.param ? "Sd3" : "PixArt");
+});
+
+// Two all-reduces a block and stream, three in PixArt; the last block's text ends before them.
+TEST_P(Traffic, Tensor) {
+  for (const int n : {2, 4, 8}) {
+    const int64_t streams =
+        GetParam() ? kBlocks * kImage + (kBlocks - 1) * kText : kBlocks * kImage;
+    const int64_t sums = (GetParam() ? 2 : 3) * activation(streams);
+    expect({.tensor = n}, [&](int) { return Sent{{"all_reduce", 2 * (n - 1) * sums / n}}; });
+  }
+}
+
+// Queries, keys, values and the result; in the last block no queries of the text.
+TEST_P(Traffic, Ulysses) {
+  for (const int n : {2, 4, 8}) {
+    const int64_t text = GetParam() ? 4 * kBlocks * kText - 2 * kText : 0;
+    const int64_t traded = activation(4 * kBlocks * kImage + text);
+    expect({.sequence = n}, [&](int) {
+      return Sent{{"all_to_all", (n - 1) * traded / (n * n)},
+                  {"all_gather", (n - 1) * patches(GetParam()) / n}};
+    });
+  }
+}
+
+TEST_P(Traffic, Ring) {
+  for (const int n : {2, 4, 8}) {
+    const int64_t travelling = 2 * activation(kBlocks * (kImage + (GetParam() ? kText : 0)));
+    expect({.sequence = n, .ring = n}, [&](int) {
+      return Sent{{"send", (n - 1) * travelling / n},
+                  {"all_gather", (n - 1) * patches(GetParam()) / n}};
+    });
+  }
+}
+
+// One activation a boundary; the last stage tells the prediction.
+TEST_P(Traffic, Pipeline) {
+  for (const int n : {2, 3}) {
+    expect({.pipeline = n}, [&](int rank) {
+      if (rank == n - 1) return Sent{{"broadcast", (n - 1) * prediction()}};
+      return Sent{{"send", activation(kImage + (GetParam() ? kText : 0))}};
+    });
+  }
+}
+
+// The branches meet outside of the transformer.
+TEST_P(Traffic, Guidance) {
+  expect({.guidance = 2}, [](int) { return Sent{}; });
+}
+
+}  // namespace
+}  // namespace trireme
