@@ -92,10 +92,10 @@ std::unique_ptr<Denoiser> ComponentLoader::denoiser(const Mesh& mesh) const {
   return model;
 }
 
-VaeDecoder ComponentLoader::vae(const Group& patch) const {
+VaeDecoder ComponentLoader::vae(const Group& patch, bool tiling) const {
   const auto component = repository_.required("vae");
   const auto source = component.open(dtype_, device_);
-  VaeDecoder decoder(VaeConfig::read(component.config()), Weights(source), patch);
+  VaeDecoder decoder(VaeConfig::read(component.config()), Weights(source), patch, tiling);
   source->finish(kVaeIgnored);
   return decoder;
 }

@@ -25,7 +25,7 @@ class ComponentLoader {
   // Heads and hidden units over `tensor`.
   std::unique_ptr<TextEncoders> text_encoders(const Group& tensor) const;
   std::unique_ptr<Denoiser> denoiser(const Mesh& mesh) const;
-  VaeDecoder vae(const Group& patch) const;
+  VaeDecoder vae(const Group& patch, bool tiling) const;
 
  private:
   std::unique_ptr<TextEncoders> sd3_text_encoders(const Group& tensor) const;

@@ -64,7 +64,7 @@ Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOp
   const auto& p = placement_;
   if (p.holds(p.text_encoders)) text_ = load.text_encoders(p.encoder_tensor);
   if (options.denoises && p.holds(p.transformer)) denoiser_ = load.denoiser(p.mesh);
-  if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch));
+  if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch, options.tiles));
 }
 
 TextEmbeddings Pipeline::encode(const Prompt& prompt) const {

@@ -27,6 +27,7 @@ struct PipelineOptions {
   at::Device device = at::kCPU;
   bool denoises = true;  // the job goes beyond text embeddings
   bool decodes = true;   // ... and beyond latents
+  bool tiles = false;    // large pictures are decoded in tiles
 };
 
 // What can be known of a model before any weight is read.

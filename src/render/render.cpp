@@ -39,6 +39,11 @@ OutputFolder open_output(const Inputs& inputs, const Group& world) {
   return folder;
 }
 
+bool decodes_in_tiles(const ModelChoice& model) {
+  const auto vae = model.components.find("vae");
+  return vae != model.components.end() && vae->second.tiling;
+}
+
 Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
   const auto timer = clock.time(Stage::kLoad);
   const auto& job = inputs.job();
@@ -47,7 +52,8 @@ Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
                   {.dtype = scalar_type(job.model.dtype),
                    .device = machine.device,
                    .denoises = job.last_stage != JobStage::kEncode,
-                   .decodes = job.last_stage == JobStage::kDecode});
+                   .decodes = job.last_stage == JobStage::kDecode,
+                   .tiles = decodes_in_tiles(job.model)});
 }
 
 ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {

@@ -1,5 +1,7 @@
 #include "src/vae/decoder.h"
 
+#include "src/vae/tiles.h"
+
 namespace trireme {
 namespace {
 
@@ -21,9 +23,10 @@ at::Tensor UpBlock::operator()(at::Tensor x, const Bands& bands) const {
   return upsample_ ? (*upsample_)(x, bands) : x;
 }
 
-VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w, Group patch)
+VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w, Group patch, bool tiling)
     : config_(c),
       patch_(std::move(patch)),
+      tiling_(tiling),
       conv_in_(w / "decoder" / "conv_in",
                {.in = c.latent_channels, .out = c.block_out_channels.back()}),
       mid1_(mid_block(w) / "resnets" / 0, c, c.block_out_channels.back(),
@@ -53,7 +56,14 @@ VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w, Group patch)
 at::Tensor VaeDecoder::operator()(const at::Tensor& latents) const {
   std::vector<at::Tensor> images;
   const Bands bands(patch_, latents.size(2));
-  for (const auto& z : unscaled(latents).split(1)) images.push_back(decode(bands.mine(z), bands));
+  const auto in_bands = [&](const at::Tensor& z) { return decode(bands.mine(z), bands); };
+  for (const auto& z : unscaled(latents).split(1)) {
+    const bool in_tiles = tiling_ && needs_tiles(z, config_);
+    images.push_back(
+        in_tiles ? decode_in_tiles(z, config_,
+                                   [&](const at::Tensor& tile) { return decode(tile, Bands()); })
+                 : in_bands(z));
+  }
   return images.size() == 1 ? images.front() : at::cat(images);
 }
 

@@ -32,7 +32,10 @@ class UpBlock {
 class VaeDecoder {
  public:
   // Names as in diffusers' AutoencoderKL.
-  VaeDecoder(const VaeConfig& config, const Weights& weights, Group patch = {});
+  // `tiling`: larger images than the config's sample_size are decoded in tiles (tiles.h), by one
+  // rank.
+  VaeDecoder(const VaeConfig& config, const Weights& weights, Group patch = {},
+             bool tiling = false);
 
   // latents [batch, latent channels, h, w] of any floating dtype -> this rank's rows of
   // [batch, 3, 8h, 8w] in [-1, 1] or a little beyond, in the weights' dtype. Collective over the
@@ -52,6 +55,7 @@ class VaeDecoder {
 
   VaeConfig config_;
   Group patch_;
+  bool tiling_;
   std::optional<Conv2d> post_quant_;
   Conv2d conv_in_;
   Resnet mid1_;

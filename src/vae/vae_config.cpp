@@ -26,6 +26,7 @@ VaeConfig VaeConfig::read(const ComponentConfig& config) {
       .norm_groups = config.get_or<int64_t>("norm_num_groups", 32),
       .post_quant_conv = config.get_or<bool>("use_post_quant_conv", true),
       .mid_attention = config.get_or<bool>("mid_block_add_attention", true),
+      .sample_size = config.get_or<int64_t>("sample_size", 32),
       .scaling = config.get_or<double>("scaling_factor", 0.18215),
       .shift = config.get_or<double>("shift_factor", 0.0),
   };

@@ -17,6 +17,7 @@ struct VaeConfig {
   int64_t norm_groups = 32;
   bool post_quant_conv = true;
   bool mid_attention = true;
+  int64_t sample_size = 32;  // pixels of a side that it was trained on: of a tile
   double scaling = 0.18215;
   double shift = 0.0;
 
