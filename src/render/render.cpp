@@ -209,6 +209,7 @@ void Renderer::make_picture(const Batch& batch, const Sample& sample, const at::
     const auto writing = clock_.time(Stage::kWrite);
     png.rows({rows.const_data_ptr<uint8_t>(), static_cast<size_t>(rows.numel())});
   });
+  const auto writing = clock_.time(Stage::kWrite);
   png.finish();
   file.commit();
   outcome_.note(inputs_.position(sample), Fate::kMade);
