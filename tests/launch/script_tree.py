@@ -1,4 +1,4 @@
-"""A copy of the scripts in a tree of stubs: what apt-get, pip, cmake and mpirun would do is a line or
+"""A copy of the scripts in a tree of stand_ins: what apt-get, pip, cmake and mpirun would do is a line or
 two of shell, and nothing else can be found on the PATH. So a machine without a network, a compiler or
 a disk is one line of a test."""
 
@@ -17,7 +17,7 @@ TOOLS = ("bash env dirname cat cp cmp tail tr grep awk nproc stat id touch rm mk
 NOBODY = 65534
 
 # What each command does where all is well. $TREE is the tree, $* the arguments.
-STUBS = {
+STAND_INS = {
     "dpkg-query": 'grep -qxF "${@: -1}" $TREE/state/missing 2>/dev/null || printf installed',
     "apt-get": 'case "$*" in *install*) : >$TREE/state/missing ;; esac',
     "sudo": "exit 1",
@@ -28,14 +28,14 @@ STUBS = {
     "python3": """
         mkdir -p .venv/bin
         [[ $* != *--clear* ]] || rm -rf .venv/*
-        mkdir -p .venv/bin; cp $TREE/stubs/venv-python .venv/bin/python""",
-    "venv-python": '[[ $* == *--version* ]] || "$TREE/stubs/pip" "${@:3}"',
+        mkdir -p .venv/bin; cp $TREE/stand_ins/venv-python .venv/bin/python""",
+    "venv-python": '[[ $* == *--version* ]] || "$TREE/stand_ins/pip" "${@:3}"',
     "pip": "",
     "cmake": """
         case "$*" in
-          --fresh*) "$TREE/stubs/configure" "$@" ;;
+          --fresh*) "$TREE/stand_ins/configure" "$@" ;;
           *"-- -n") [[ ! -e build/built ]] || echo "ninja: no work to do." ;;
-          *) "$TREE/stubs/compile" && : >build/built ;;
+          *) "$TREE/stand_ins/compile" && : >build/built ;;
         esac""",
     "configure": """
         mkdir -p build
@@ -61,22 +61,22 @@ class Ended:
 class ScriptTree:
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("launch", "tests", "stubs", "tools", "state", "demo/jobs"):
+        for folder in ("launch", "tests", "stand_ins", "tools", "state", "demo/jobs"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         for file in FILES:
             shutil.copy(ROOT / file, root / file)
         (root / "demo/jobs/sd3.yaml").write_text("version: 1\n")
         for tool in TOOLS:
             (root / "tools" / tool).symlink_to(shutil.which(tool))
-        for name, body in STUBS.items():
-            self.stub(name, body)
+        for name, body in STAND_INS.items():
+            self.stand_in(name, body)
         for path in (root, root / "state", root / "demo", root / "launch"):
             path.chmod(0o777)
 
-    def stub(self, name: str, body: str) -> None:
+    def stand_in(self, name: str, body: str) -> None:
         """What `name` does from here on."""
         note = "" if name in QUIET else f'echo "{name} $*" >>$TREE/state/calls\n'
-        path = self.root / "stubs" / name
+        path = self.root / "stand_ins" / name
         path.write_text(f"#!{shutil.which('bash')}\n{note}{body}\n")
         path.chmod(0o755)
 
@@ -85,7 +85,7 @@ class ScriptTree:
 
     def start(self, script: str, *arguments: str, plain_user: bool = False,
               **environment: str) -> subprocess.Popen[str]:
-        path = f"{self.root}/stubs:{self.root}/tools"
+        path = f"{self.root}/stand_ins:{self.root}/tools"
         user = {"user": NOBODY, "group": NOBODY} if plain_user and os.geteuid() == 0 else {}
         return subprocess.Popen(
             [self.root / script, *arguments], cwd="/", text=True, start_new_session=True,

@@ -63,7 +63,7 @@ class TestPackages:
 
     def test_no_apt(self, tree: ScriptTree) -> None:
         tree.missing("cmake")
-        (tree.root / "stubs/apt-get").unlink()
+        (tree.root / "stand_ins/apt-get").unlink()
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert "[setup] no apt-get -> Debian 12 -> elsewhere install the likes of cmake" in ended
@@ -71,7 +71,7 @@ class TestPackages:
 
     def test_no_network(self, tree: ScriptTree) -> None:
         tree.missing("cmake")
-        tree.stub("apt-get", "echo 'E: Failed to fetch http://deb.debian.org' >&2; exit 100")
+        tree.stand_in("apt-get", "echo 'E: Failed to fetch http://deb.debian.org' >&2; exit 100")
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert "E: Failed to fetch" in ended
@@ -79,20 +79,20 @@ class TestPackages:
 
     def test_stale_lists_may_do(self, tree: ScriptTree) -> None:
         tree.missing("cmake")
-        tree.stub("apt-get", "[[ $* == *install* ]]")
+        tree.stand_in("apt-get", "[[ $* == *install* ]]")
         ended = tree.run("launch/setup")
         assert ended.code == 0
         assert "trying with the package lists that are there" in ended
 
     @pytest.mark.parametrize("tool", ["g++", "cmake", "ninja", "python3", "mpirun"])
     def test_no_tool(self, tree: ScriptTree, tool: str) -> None:
-        (tree.root / "stubs" / tool).unlink()
+        (tree.root / "stand_ins" / tool).unlink()
         ended = tree.run("launch/setup", "--no-packages")
         assert ended.code == 1
         assert ended.output.startswith(f"[setup] no {tool} on the PATH -> a C++20 compiler")
 
     def test_another_compiler(self, tree: ScriptTree) -> None:
-        (tree.root / "stubs/g++").rename(tree.root / "stubs/clang++")
+        (tree.root / "stand_ins/g++").rename(tree.root / "stand_ins/clang++")
         assert tree.run("launch/setup", "--no-packages", CXX="clang++").code == 0
 
 
@@ -106,7 +106,7 @@ class TestPython:
             "pip install --quiet --disable-pip-version-check -r requirements.txt"]
 
     def test_no_disk(self, tree: ScriptTree) -> None:
-        tree.stub("df", "printf 'Avail\\n  4000\\n'")
+        tree.stand_in("df", "printf 'Avail\\n  4000\\n'")
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert ended.output == (f"[setup] 3 GB of disk are free in {tree.root} -> 9 GB for torch -> "
@@ -114,19 +114,19 @@ class TestPython:
         assert not (tree.root / ".venv").exists()
 
     def test_no_network(self, tree: ScriptTree) -> None:
-        tree.stub("pip", "echo 'ERROR: No matching distribution found for torch' >&2; exit 1")
+        tree.stand_in("pip", "echo 'ERROR: No matching distribution found for torch' >&2; exit 1")
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert "ERROR: No matching distribution" in ended
         assert "[setup] pip install failed -> a network, disk space, Python 3.10" in ended
         # What pip could not do it undid: the environment is gone on with.
         tree.calls()
-        tree.stub("pip", "")
+        tree.stand_in("pip", "")
         assert tree.run("launch/setup").code == 0
         assert not any(call.startswith("python3 -m venv") for call in tree.calls())
 
     def test_no_ensurepip(self, tree: ScriptTree) -> None:
-        tree.stub("python3", "echo 'ensurepip is not available'; exit 1")
+        tree.stand_in("python3", "echo 'ensurepip is not available'; exit 1")
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert "[setup] python3 -m venv failed -> Python's venv and ensurepip" in ended
@@ -135,13 +135,13 @@ class TestPython:
     def test_a_killed_pip_leaves_nothing_that_is_taken_for_whole(self, tree: ScriptTree,
                                                                  how: signal.Signals) -> None:
         # pip ends an interrupt in its own way, with an exit code like any other.
-        tree.stub("pip", "trap 'exit 1' INT; touch .venv/half; while :; do sleep 0.05; done")
+        tree.stand_in("pip", "trap 'exit 1' INT; touch .venv/half; while :; do sleep 0.05; done")
         process = tree.start("launch/setup")
         wait_for(tree.root / ".venv/half")
         os.killpg(process.pid, how)
         assert tree.end_of(process).code in (-how, 130)
 
-        tree.stub("pip", "")
+        tree.stand_in("pip", "")
         ended = tree.run("launch/setup")
         assert ended.code == 0
         assert "Making .venv anew: an earlier setup did not come to its end" in ended
@@ -150,7 +150,7 @@ class TestPython:
 
 class TestBuild:
     def test_a_failed_configure_is_done_again(self, tree: ScriptTree) -> None:
-        tree.stub("configure", """
+        tree.stand_in("configure", """
             mkdir -p build
             echo "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" >build/CMakeCache.txt
             echo '-- The CXX compiler identification is GNU 12.2.0'
@@ -168,7 +168,7 @@ class TestBuild:
         assert any(call.startswith("configure") for call in tree.calls())
 
     def test_the_first_error_of_a_compiler_is_shown(self, tree: ScriptTree) -> None:
-        tree.stub("compile", """
+        tree.stand_in("compile", """
             echo '[1/9] Building CXX object parallel/error.h.dir/Error.cpp.o'
             echo 'FAILED: src/vae/decoder.cpp.o'
             echo 'c++ -Werror=return-type -I. -c src/vae/decoder.cpp parallel/error.h'
@@ -190,7 +190,7 @@ class TestBuild:
         ("fatal error: error writing to /tmp/x.s: No space left on device", "the disk is full"),
     ])
     def test_a_machine_too_small(self, tree: ScriptTree, said: str, cause: str) -> None:
-        tree.stub("compile", f"echo '{said}'; exit 1")
+        tree.stand_in("compile", f"echo '{said}'; exit 1")
         ended = tree.run("launch/setup")
         assert ended.code == 1
         assert said in ended
@@ -199,7 +199,7 @@ class TestBuild:
     def test_no_disk(self, tree: ScriptTree) -> None:
         tree.run("launch/setup")
         shutil.rmtree(tree.root / "build")
-        tree.stub("df", "printf 'Avail\\n  2000\\n'")
+        tree.stand_in("df", "printf 'Avail\\n  2000\\n'")
         assert "1 GB of disk are free" in tree.run("launch/setup")
 
     def test_another_preset(self, tree: ScriptTree) -> None:
@@ -239,7 +239,7 @@ class TestBuild:
 
 
 def test_two_setups_at_once(tree: ScriptTree) -> None:
-    tree.stub("pip", "touch state/pip; while [[ ! -e state/go ]]; do sleep 0.05; done")
+    tree.stand_in("pip", "touch state/pip; while [[ ! -e state/go ]]; do sleep 0.05; done")
     first = tree.start("launch/setup")
     wait_for(tree.root / "state/pip")
     second = tree.start("launch/setup")
@@ -261,13 +261,13 @@ class TestQuickstart:
         assert ended.output.endswith("== The pictures:\ndemo/out/sd3/00000000.png\n")
 
     def test_a_failed_job_ends_it(self, tree: ScriptTree) -> None:
-        tree.stub("mpirun", "echo '[out] the disk is full' >&2; exit 74")
+        tree.stand_in("mpirun", "echo '[out] the disk is full' >&2; exit 74")
         ended = tree.run("launch/quickstart")
         assert ended.code == 74
         assert "== The pictures:" not in ended
 
     def test_a_failed_setup_ends_it(self, tree: ScriptTree) -> None:
-        tree.stub("compile", "exit 1")
+        tree.stand_in("compile", "exit 1")
         assert tree.run("launch/quickstart").code == 1
         assert not any(call.startswith("mpirun") for call in tree.calls())
 
@@ -275,9 +275,9 @@ class TestQuickstart:
 class TestTestsRun:
     @pytest.fixture(autouse=True)
     def suites(self, tree: ScriptTree) -> None:
-        tree.stub("ctest", "")
-        tree.stub("fuzz", "")
-        shutil.copy(tree.root / "stubs/fuzz", tree.root / "tests/fuzz")
+        tree.stand_in("ctest", "")
+        tree.stand_in("fuzz", "")
+        shutil.copy(tree.root / "stand_ins/fuzz", tree.root / "tests/fuzz")
 
     def test_all_pass(self, tree: ScriptTree) -> None:
         ended = tree.run("tests/run")
@@ -288,7 +288,7 @@ class TestTestsRun:
         assert "fuzz " in calls
 
     def test_a_failure_hides_no_other_suite(self, tree: ScriptTree) -> None:
-        tree.stub("ctest", "exit 8")
+        tree.stand_in("ctest", "exit 8")
         ended = tree.run("tests/run")
         assert ended.code == 1
         assert ended.output.endswith("[tests] failed: C++ tests; the lines above say what\n")
