@@ -1,6 +1,5 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -28,13 +27,6 @@ Place place_for(DeviceChoice choice, const Process& process) {
   return {process.world_on(cuda, device), at::Device(at::kCUDA, static_cast<int8_t>(device))};
 }
 
-// Layers free memory and ask for as much again at once; to hand it to the system in between costs a
-// tenth of a step.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
-}
-
 Surroundings terminal(const Launched& launched, bool quiet) {
   return {.rank = launched.rank,
           .quiet = quiet,
@@ -55,7 +47,6 @@ void say_how_it_ended(Exit exit, const Job& job, int signal) {
 
 Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched,
                     StopSignal& stop) {
-  keep_freed_memory();
   const Process process(launched);
   at::set_num_threads(job.threads.value_or(process.threads()));
   try {

@@ -1,6 +1,7 @@
 #include "src/render/render.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <chrono>
 #include <thread>
@@ -44,16 +45,34 @@ bool decodes_in_tiles(const ModelChoice& model) {
   return vae != model.components.end() && vae->second.tiling;
 }
 
+// What is freed while weights are read and laid out leaves holes that later ones do not fit, and a
+// rank's memory at load is to stay within its share: pieces of 128 KiB and more come from the
+// system and go back to it.
+void give_freed_memory_back() {
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  mallopt(M_TRIM_THRESHOLD, 128 << 10);
+}
+
+// Layers free memory and ask for as much again at once; to hand it to the system in between costs a
+// tenth of a step.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
 Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
   const auto timer = clock.time(Stage::kLoad);
   const auto& job = inputs.job();
-  return Pipeline(inputs.repository(),
-                  place(job.layout, machine.world, block_count(inputs.repository())),
-                  {.dtype = scalar_type(job.model.dtype),
-                   .device = machine.device,
-                   .denoises = job.last_stage != JobStage::kEncode,
-                   .decodes = job.last_stage == JobStage::kDecode,
-                   .tiles = decodes_in_tiles(job.model)});
+  give_freed_memory_back();
+  Pipeline pipeline(inputs.repository(),
+                    place(job.layout, machine.world, block_count(inputs.repository())),
+                    {.dtype = scalar_type(job.model.dtype),
+                     .device = machine.device,
+                     .denoises = job.last_stage != JobStage::kEncode,
+                     .decodes = job.last_stage == JobStage::kDecode,
+                     .tiles = decodes_in_tiles(job.model)});
+  keep_freed_memory();
+  return pipeline;
 }
 
 ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {
