@@ -14,12 +14,13 @@ namespace trireme {
 struct Role {
   bool encodes = false;  // a part of the text encoders
   int stage = -1;        // of the transformer's pipeline; -1: no part of the transformer
+  int place = 0;         // among the ranks of that stage: it sends to the same place of the next
   bool decodes = false;  // a part of the VAE, or the last word where a job ends before it
 
   bool operator==(const Role&) const = default;
 };
 
-// Of all ranks of a replica. Those of a stage send to those of the next one in their order.
+// Of all ranks of a replica.
 using Roles = std::vector<Role>;
 
 int stage_count(const Roles& roles);

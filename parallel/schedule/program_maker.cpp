@@ -7,11 +7,12 @@ namespace {
 
 using Kind = Op::Kind;
 
-// The rank of another stage that corresponds to this one.
+// The rank at the same place of another stage.
 int counterpart(const Roles& roles, int rank, int stage) {
-  const auto mine = ranks_of_stage(roles, roles[rank].stage);
-  const auto place = std::find(mine.begin(), mine.end(), rank) - mine.begin();
-  return ranks_of_stage(roles, stage).at(place);
+  const auto found = std::find_if(roles.begin(), roles.end(), [&](const Role& role) {
+    return role.stage == stage && role.place == roles[rank].place;
+  });
+  return static_cast<int>(found - roles.begin());
 }
 
 template <class Predicate>
@@ -143,9 +144,9 @@ void ProgramMaker::visit(Visit visit, Program& ops) {
   if (visit.step == 0) ++begun_;
   if (role_.decodes && done) undecoded_.push_back({visit, turn_});
   if (done) circular_.forget(visit.batch);
-  if (role_.stage < 0) return;
   std::erase_if(open_, [&](const Taken& open) { return open.visit.batch == visit.batch; });
   if (!done) open_.push_back({visit, turn_});
+  if (role_.stage < 0) return;
   if (visit.step == 0 && takes_text_) ops.push_back({Kind::kTakeText, visit});
   if (visit.step == 0) ops.push_back({Kind::kBegin, visit});
   if (receives(visit)) ops.push_back({Kind::kReceive, visit, before_});
@@ -175,6 +176,13 @@ void ProgramMaker::decode_next(Program& ops) {
   undecoded_.pop_front();
   if (takes_latents_) ops.push_back({Kind::kTakeLatents, visit});
   ops.push_back({Kind::kDecode, visit});
+}
+
+int64_t ProgramMaker::oldest() const {
+  auto oldest = begun_;
+  for (const auto& taken : open_) oldest = std::min(oldest, taken.visit.batch);
+  for (const auto& taken : undecoded_) oldest = std::min(oldest, taken.visit.batch);
+  return oldest;
 }
 
 void ProgramMaker::finish(Program& ops) {

@@ -61,6 +61,8 @@ class ProgramMaker {
   void end_before(int64_t turn);
   // What this rank does in the next turn; after the last one, what is left over; then nothing.
   std::optional<Program> next();
+  // No batch before this one is named from here on.
+  int64_t oldest() const;
 
  private:
   struct Taken {

@@ -119,6 +119,8 @@ Roles roles_of(const std::vector<std::string>& ranks) {
       if (letter == 'v') role.decodes = true;
       if (letter >= '0' && letter <= '9') role.stage = letter - '0';
     }
+    if (role.stage >= 0)
+      role.place = static_cast<int>(ranks_of_stage(roles, role.stage).size()) - 1;
   }
   return roles;
 }
