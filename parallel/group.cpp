@@ -166,6 +166,10 @@ void Group::abort(const std::string& reason, Exit exit) const {
   if (transport_) transport_->abort(reason, exit);
 }
 
+void Group::note(const std::string& where) const {
+  if (transport_) transport_->note(where);
+}
+
 Traffic Group::traffic() const {
   return transport_ ? transport_->traffic() : Traffic();
 }

@@ -74,6 +74,9 @@ class Group {
 
   // Ends the other ranks of the world (see Transport); nothing where this group is one rank.
   void abort(const std::string& reason, Exit exit = Exit::kUnavailable) const;
+  // What this rank is at ("stage 1, step 7"): begins the errors of every group of its world from
+  // here on. Not a collective; nothing where this group is one rank.
+  void note(const std::string& where) const;
   // What this rank has sent since the world was made, over all groups split from it.
   Traffic traffic() const;
 

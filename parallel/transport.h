@@ -77,6 +77,9 @@ class Transport {
   // threads throw Error(exit, reason), processes end with that exit code. With MPI it ends the
   // caller too and does not return.
   virtual void abort(const std::string& reason, Exit exit) = 0;
+  // What this rank is at ("stage 1, step 7"): its errors say so from here on, those of all groups
+  // of this world too.
+  virtual void note(const std::string&) {}
   virtual const Traffic& traffic() const = 0;
 };
 
