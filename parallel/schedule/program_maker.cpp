@@ -95,13 +95,15 @@ std::optional<Program> ProgramMaker::next() {
   horizon();
   if (visits_.empty()) {
     over_ = true;
+    visit_.reset();
     finish(ops);
     return ops;
   }
   const auto now = visits_.front();
+  visit_ = now;
   decode_before_its_turn(now, ops);
   if (role_.encodes) encode(ops);
-  visit(now, ops);
+  take(now, ops);
   decode_what_is_due(ops);
   visits_.pop_front();
   ++turn_;
@@ -139,7 +141,7 @@ void ProgramMaker::expect_next(Program& ops) {
   if (next.step > 0 && receives(next)) ops.push_back({Kind::kExpect, next, before_});
 }
 
-void ProgramMaker::visit(Visit visit, Program& ops) {
+void ProgramMaker::take(Visit visit, Program& ops) {
   const bool done = circular_.is_last_step(visit), last_stage = role_.stage == stages_ - 1;
   if (visit.step == 0) ++begun_;
   if (role_.decodes && done) undecoded_.push_back({visit, turn_});

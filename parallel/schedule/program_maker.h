@@ -61,6 +61,8 @@ class ProgramMaker {
   void end_before(int64_t turn);
   // What this rank does in the next turn; after the last one, what is left over; then nothing.
   std::optional<Program> next();
+  // Of the turn that next() made last; nothing of what was left over.
+  std::optional<Visit> visit() const { return visit_; }
   // No batch before this one is named from here on.
   int64_t oldest() const;
 
@@ -74,7 +76,7 @@ class ProgramMaker {
   void look_ahead(int64_t turn);
   void encode(Program& ops);
   void encode(int64_t batch, Program& ops);
-  void visit(Visit visit, Program& ops);
+  void take(Visit visit, Program& ops);
   void expect_next(Program& ops);
   bool receives(Visit visit) const;
   void decode_what_is_due(Program& ops);
@@ -95,6 +97,7 @@ class ProgramMaker {
   int64_t turn_ = 0;
   int64_t end_ = std::numeric_limits<int64_t>::max();
   bool over_ = false;
+  std::optional<Visit> visit_;
   int64_t begun_ = 0;            // batches that this rank has seen begin
   std::deque<Taken> open_;       // of each batch that is not done: its last visit
   std::deque<Taken> undecoded_;  // of each batch that is: its last
