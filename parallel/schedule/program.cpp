@@ -22,10 +22,30 @@ std::vector<int> ranks_of_stage(const Roles& roles, int stage) {
   return ranks;
 }
 
+int leader_of(const Roles& roles) {
+  const auto of_first_stage = [](const Role& role) { return role.stage == 0 && role.place == 0; };
+  const auto encodes = [](const Role& role) { return role.encodes; };
+  auto leader = std::find_if(roles.begin(), roles.end(), of_first_stage);
+  if (leader == roles.end()) leader = std::find_if(roles.begin(), roles.end(), encodes);
+  return static_cast<int>(leader - roles.begin());
+}
+
 bool encodes_ahead(const Roles& roles) {
   return stage_count(roles) > 0 && std::none_of(roles.begin(), roles.end(), [](const Role& role) {
            return role.encodes && role.stage >= 0;
          });
+}
+
+Program whole_program(ProgramMaker& maker, int64_t end) {
+  Program program;
+  for (int64_t heard = -1; true;) {
+    const auto horizon = maker.horizon();
+    while (heard < std::min(horizon, end)) program.push_back({Op::Kind::kTurn, {-1, ++heard}});
+    if (horizon >= end) maker.end_before(end);
+    const auto turn = maker.next();
+    if (!turn) return program;
+    program.insert(program.end(), turn->begin(), turn->end());
+  }
 }
 
 std::vector<Program> make_programs(const Roles& roles, int in_flight,
@@ -36,10 +56,7 @@ std::vector<Program> make_programs(const Roles& roles, int in_flight,
     ProgramMaker maker(roles, rank, in_flight, [&] {
       return batch == steps.end() ? std::nullopt : std::optional<int64_t>(*batch++);
     });
-    Program program;
-    while (const auto turn = maker.next())
-      program.insert(program.end(), turn->begin(), turn->end());
-    programs.push_back(std::move(program));
+    programs.push_back(whole_program(maker));
   }
   check_programs(roles, programs);
   return programs;
@@ -47,6 +64,8 @@ std::vector<Program> make_programs(const Roles& roles, int in_flight,
 
 const char* to_string(Op::Kind kind) {
   switch (kind) {
+    case Op::Kind::kTurn:
+      return "turn";
     case Op::Kind::kEncode:
       return "encode";
     case Op::Kind::kGiveText:

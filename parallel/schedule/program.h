@@ -26,6 +26,8 @@ using Roles = std::vector<Role>;
 int stage_count(const Roles& roles);
 // Ranks that hold this stage, in order.
 std::vector<int> ranks_of_stage(const Roles& roles, int stage);
+// The rank that comes to every turn first: of the first stage, or else an encoder.
+int leader_of(const Roles& roles);
 // Whether encoders have ranks that hold nothing of the transformer: they work a batch ahead.
 bool encodes_ahead(const Roles& roles);
 
@@ -39,6 +41,7 @@ struct Visit {
 
 struct Op {
   enum class Kind {
+    kTurn,         // the leader: says that a turn (visit.step) is taken; the others: hear it
     kEncode,       // the encoders' ranks together: a batch's text embeddings
     kGiveText,     // ... to the transformer's ranks that do not encode
     kTakeText,     // there

@@ -53,7 +53,8 @@ ProgramMaker::ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_
       role_(roles_[rank]),
       stages_(stage_count(roles_)),
       ahead_(encodes_ahead(roles_)),
-      circular_(in_flight, std::move(next_steps)) {
+      circular_(in_flight, std::move(next_steps)),
+      turn_(role_.encodes ? -lag() : 0) {
   const int last = stages_ - 1;
   if (role_.stage >= 0 && stages_ > 1) {
     before_ = counterpart(roles_, rank, role_.stage == 0 ? last : role_.stage - 1);
@@ -67,59 +68,69 @@ ProgramMaker::ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_
   takes_latents_ = role_.decodes && stages_ > 0 && role_.stage != last;
 }
 
+int64_t ProgramMaker::looked_at() const {
+  return std::max<int64_t>(turn_, 0) + static_cast<int64_t>(visits_.size());
+}
+
 void ProgramMaker::look_ahead(int64_t turn) {
-  while (turn_ + static_cast<int64_t>(visits_.size()) <= std::min(turn, end_ - 1)) {
+  while (looked_at() <= std::min(turn, end_ - 1)) {
     const auto visit = circular_.next();
     if (!visit) return;
     visits_.push_back(*visit);
   }
 }
 
-// A later stage hears of the next turn before it posts the receive for it: the first has come to
-// that turn by then.
+// A later stage hears of the next turn before it posts the receive for it: the first one has come
+// to that turn by then, unless all ranks still have to decode something together. Where a batch
+// begins it has come as far as this stage lags behind, near the end it has not.
 int64_t ProgramMaker::horizon() {
-  const int64_t ahead = std::max(role_.encodes ? lag() : 0, std::min(lag(), 1));
-  look_ahead(turn_ + ahead);
-  return turn_ + std::min(ahead, static_cast<int64_t>(visits_.size()) - 1);
+  look_ahead(turn_ + lag());
+  int64_t ahead = undecoded_.empty() ? std::min(lag(), 1) : 0;
+  if (role_.encodes && begins_at(turn_ + lag())) ahead = lag();
+  return std::min(turn_ + ahead, looked_at() - 1);
+}
+
+std::optional<int64_t> ProgramMaker::begins_at(int64_t turn) const {
+  const auto at = static_cast<size_t>(turn - std::max<int64_t>(turn_, 0));
+  if (at >= visits_.size() || visits_[at].step > 0) return std::nullopt;
+  return visits_[at].batch;
 }
 
 void ProgramMaker::end_before(int64_t turn) {
   end_ = turn;
-  while (!visits_.empty() && turn_ + static_cast<int64_t>(visits_.size()) > end_)
-    visits_.pop_back();
+  while (!visits_.empty() && looked_at() > end_) visits_.pop_back();
 }
 
 std::optional<Program> ProgramMaker::next() {
   if (over_) return std::nullopt;
   Program ops;
-  horizon();
+  horizon_ = horizon();
+  visit_.reset();
   if (visits_.empty()) {
     over_ = true;
-    visit_.reset();
     finish(ops);
     return ops;
   }
-  const auto now = visits_.front();
-  visit_ = now;
-  decode_before_its_turn(now, ops);
-  if (role_.encodes) encode(ops);
-  take(now, ops);
-  decode_what_is_due(ops);
-  visits_.pop_front();
+  if (turn_ >= 0) decode_before_its_turn(visits_.front(), ops);
+  if (role_.encodes) encode_what_begins(ops);
+  if (turn_ >= 0) {
+    visit_ = visits_.front();
+    take(*visit_, ops);
+    decode_what_is_due(ops);
+    visits_.pop_front();
+  }
   ++turn_;
   return ops;
 }
 
 // Batches are encoded when the first stage begins them, or the batch before them.
-void ProgramMaker::encode(Program& ops) {
-  const size_t now = lag();
-  for (size_t turn = turn_ == 0 ? 0 : now; turn <= now && turn < visits_.size(); ++turn) {
-    const auto [batch, step] = visits_[turn];
-    if (step > 0) continue;
-    if (ahead_ && batch == 0) encode(0, ops);
-    if (!ahead_) encode(batch, ops);
-    if (ahead_ && circular_.has(batch + 1)) encode(batch + 1, ops);
-  }
+void ProgramMaker::encode_what_begins(Program& ops) {
+  const auto begins = begins_at(turn_ + lag());
+  if (!begins) return;
+  const auto batch = *begins;
+  if (ahead_ && batch == 0) encode(0, ops);
+  if (!ahead_) encode(batch, ops);
+  if (ahead_ && circular_.has(batch + 1)) encode(batch + 1, ops);
 }
 
 void ProgramMaker::encode(int64_t batch, Program& ops) {
@@ -136,7 +147,8 @@ bool ProgramMaker::receives(Visit visit) const {
 // not taken: its message is under way all the same.
 void ProgramMaker::expect_next(Program& ops) {
   if (role_.stage == 0) look_ahead(turn_ + 1);
-  if (visits_.size() < 2) return;
+  const bool known = role_.stage == 0 || horizon_ > turn_;
+  if (!known || visits_.size() < 2) return;
   const auto next = visits_[1];
   if (next.step > 0 && receives(next)) ops.push_back({Kind::kExpect, next, before_});
 }
@@ -159,9 +171,10 @@ void ProgramMaker::take(Visit visit, Program& ops) {
   if (gives_latents_ && done) ops.push_back({Kind::kGiveLatents, visit});
 }
 
-// At the moment when the last stage is done with it.
+// At the moment when the last stage is done with it; a rank that does nothing else may come early.
 void ProgramMaker::decode_what_is_due(Program& ops) {
-  const int behind = role_.stage >= 0 ? stages_ - 1 - role_.stage : 0;
+  const bool nothing_else = role_.stage < 0 && !role_.encodes;
+  const int behind = nothing_else ? 0 : std::max(stages_ - 1 - lag(), 0);
   while (!undecoded_.empty() && undecoded_.front().turn + behind <= turn_) decode_next(ops);
 }
 
@@ -194,7 +207,7 @@ void ProgramMaker::finish(Program& ops) {
 
 // Only where the end came early.
 void ProgramMaker::take_what_is_under_way(Program& ops) {
-  if (turn_ == 0 || end_ == std::numeric_limits<int64_t>::max()) return;
+  if (turn_ <= 0 || end_ == std::numeric_limits<int64_t>::max()) return;
   if (role_.stage == 0 && stages_ > 1)
     for (const auto& [last, turn] : open_)
       ops.push_back({Kind::kReceive, {last.batch, last.step + 1}, before_});

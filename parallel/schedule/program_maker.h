@@ -73,8 +73,10 @@ class ProgramMaker {
   };
 
   int lag() const { return role_.stage > 0 ? role_.stage : 0; }  // behind the first stage
+  int64_t looked_at() const;                                     // the first turn that was not
   void look_ahead(int64_t turn);
-  void encode(Program& ops);
+  std::optional<int64_t> begins_at(int64_t turn) const;  // a batch
+  void encode_what_begins(Program& ops);
   void encode(int64_t batch, Program& ops);
   void take(Visit visit, Program& ops);
   void expect_next(Program& ops);
@@ -93,8 +95,9 @@ class ProgramMaker {
   bool gives_text_, takes_text_, gives_latents_, takes_latents_;
 
   Circular circular_;
-  std::deque<Visit> visits_;  // from turn_ on, as far as they were looked at
-  int64_t turn_ = 0;
+  std::deque<Visit> visits_;  // from turn_ on (from 0), as far as they were looked at
+  int64_t turn_;              // below 0: what is encoded before this stage's first visit
+  int64_t horizon_ = -1;      // when next() was called
   int64_t end_ = std::numeric_limits<int64_t>::max();
   bool over_ = false;
   std::optional<Visit> visit_;
@@ -102,5 +105,8 @@ class ProgramMaker {
   std::deque<Taken> open_;       // of each batch that is not done: its last visit
   std::deque<Taken> undecoded_;  // of each batch that is: its last
 };
+
+// All of a program, with the words about turns, if nobody stops before turn `end`.
+Program whole_program(ProgramMaker& maker, int64_t end = std::numeric_limits<int64_t>::max());
 
 }  // namespace trireme

@@ -17,20 +17,21 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 RunResult run(ProgramMaker& program, Turns& turns, const Worker& worker) {
   RunResult result;
   const auto begin = std::chrono::steady_clock::now();
-  const auto perform = [&](const Op& op, bool traced) {
+  const auto traced = [&](const Op& op, const auto& perform) {
     const double before = seconds_since(begin);
-    worker.perform(op);
-    if (traced) result.lane.push_back({op, before, seconds_since(begin)});
+    perform();
+    if (program.turn() <= kTracedTurns) result.lane.push_back({op, before, seconds_since(begin)});
   };
+  int64_t asked = 0;
+  const auto ask = [&] { result.stopped = !turns.is_taken(asked, worker.wants_to_stop()); };
   while (true) {
-    for (int64_t turn = program.turn(); turn <= program.horizon() && !result.stopped; ++turn) {
-      result.stopped = !turns.is_taken(turn, worker.wants_to_stop());
-      if (result.stopped) program.end_before(turn);
+    for (; asked <= program.horizon() && !result.stopped; ++asked) {
+      traced({Op::Kind::kTurn, {-1, asked}}, ask);
+      if (result.stopped) program.end_before(asked);
     }
-    const bool traced = program.turn() < kTracedTurns;
     const auto ops = program.next();
     if (!ops) break;
-    for (const auto& op : *ops) perform(op, traced);
+    for (const auto& op : *ops) traced(op, [&] { worker.perform(op); });
     worker.after_turn();
   }
   turns.finish();

@@ -21,6 +21,7 @@ struct Message {
 
 // What is taken by this operation was sent by ...
 Kind sent_by(Kind taking) {
+  if (taking == Kind::kTurn) return Kind::kTurn;
   if (taking == Kind::kReceive) return Kind::kSend;
   return taking == Kind::kTakeText ? Kind::kGiveText : Kind::kGiveLatents;
 }
@@ -36,6 +37,7 @@ class Simulation {
  public:
   Simulation(const Roles& roles, const std::vector<Program>& programs, const Costs& costs)
       : roles_(roles),
+        leader_(leader_of(roles)),
         programs_(programs),
         costs_(costs),
         next_(programs.size(), 0),
@@ -62,6 +64,8 @@ class Simulation {
     if (next_[rank] == programs_[rank].size()) return false;
     const auto& op = programs_[rank][next_[rank]];
     switch (op.kind) {
+      case Kind::kTurn:
+        return rank == leader_ ? post(rank, op, all_but(rank)) : take(rank, op, {leader_});
       case Kind::kExpect:
         return done(rank, now_[rank]);
       case Kind::kSend:
@@ -87,6 +91,13 @@ class Simulation {
         return done(rank, now_[rank] + costs_.compute(rank, op));
     }
     return false;
+  }
+
+  std::vector<int> all_but(int rank) const {
+    std::vector<int> ranks;
+    for (int other = 0; other < static_cast<int>(roles_.size()); ++other)
+      if (other != rank) ranks.push_back(other);
+    return ranks;
   }
 
   bool in_last_stage(const Role& role) const {
@@ -159,6 +170,7 @@ class Simulation {
   }
 
   const Roles& roles_;
+  const int leader_;
   const std::vector<Program>& programs_;
   const Costs& costs_;
   std::vector<size_t> next_;

@@ -16,7 +16,7 @@ class Turns {
   // Collective: until all are here, however long one of them loads. `group` is theirs alone.
   Turns(Group group, int leader);
 
-  // All ranks ask for every turn from 0 on, until one is not taken or there is none left.
+  // All ranks ask for every turn, from 0 on, until one is not taken or there is none left.
   bool is_taken(int64_t turn, bool wants_to_stop);
   // Collective, at the end: until all have come to it, however long one of them works.
   void finish();

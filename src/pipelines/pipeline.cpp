@@ -51,10 +51,6 @@ Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOp
   if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch, options.tiles));
 }
 
-int Pipeline::leader() const {
-  return options_.denoises ? placement_.transformer.front() : placement_.text_encoders.front();
-}
-
 int Pipeline::writer() const {
   if (options_.decodes) return placement_.vae.front();
   return options_.denoises ? placement_.last_stage().front() : placement_.text_encoders.front();

@@ -63,8 +63,7 @@ class Pipeline {
   // What the ranks of the replica do in this job. The VAE has the last word of a batch, or else the
   // first rank of the last stage.
   Roles roles() const;
-  int leader() const;  // rank of the replica that begins batches
-  int writer() const;  // ... and that writes files
+  int writer() const;  // the rank of the replica that writes files
   std::string scheduler_class(const Recipe& recipe) const;
 
  private:

@@ -149,7 +149,7 @@ Renderer::Renderer(const Inputs& inputs, const Machine& machine)
 Exit Renderer::run() {
   const auto& placement = pipeline_.placement();
   const auto roles = pipeline_.roles();
-  Turns turns(placement.turns, pipeline_.leader());
+  Turns turns(placement.turns, leader_of(roles));
   ProgramMaker program(roles, placement.replica.rank(), std::max(1, stage_count(roles)),
                        [&] { return next_steps(); });
   result_ = trireme::run(program, turns,

@@ -84,7 +84,7 @@ std::map<int64_t, Denoised> denoised(const Group& world, MeshShape shape, const 
     work.step(step);
     if (work.is_last(step)) results.emplace(batch, work.result());
   };
-  Turns turns(world.on_hosts(), 0);
+  Turns turns(world.on_hosts(), leader_of(roles));
   run(program, turns, {.perform = perform});
   return results;
 }
