@@ -23,10 +23,10 @@ struct Coordinate {
 };
 
 struct MeshCoordinates {
-  Coordinate pipeline;
-  Coordinate ulysses;  // of the sequence axis: ranks that trade tokens for heads
-  Coordinate ring;     // of the sequence axis: ranks among which keys and values travel
-  Coordinate tensor;
+  Coordinate pipeline = {};
+  Coordinate ulysses = {};  // of the sequence axis: ranks that trade tokens for heads
+  Coordinate ring = {};     // of the sequence axis: ranks among which keys and values travel
+  Coordinate tensor = {};
 
   // The sequence axis as a whole: a ring of Ulysses groups.
   Coordinate sequence() const {
