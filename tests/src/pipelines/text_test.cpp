@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/executed_flops.h"
 #include "tests/support/run_ranks.h"
 #include "tests/support/sources.h"
@@ -25,7 +27,7 @@ constexpr ClipConfig kClip{.vocab = 61,
 // A word is a token, whatever it says.
 class WordTokenizer : public Tokenizer {
  public:
-  WordTokenizer() : Tokenizer({.end = 60, .pad = 0, .max_length = kClipTokens}) {}
+  WordTokenizer() : Tokenizer({.begin = 59, .end = 60, .pad = 0, .max_length = kClipTokens}) {}
 
  protected:
   std::vector<int64_t> text_ids(std::string_view text) const override {
@@ -33,7 +35,10 @@ class WordTokenizer : public Tokenizer {
   }
 };
 
-const Prompt kPrompt{.text = "a trireme", .max_sequence_length = kT5Tokens};
+const Prompt kPrompt{.text = "a trireme",
+                     .text_2 = "a ship",
+                     .text_3 = "three ranks of oars",
+                     .max_sequence_length = kT5Tokens};
 
 Sd3TextEncoders sd3(const Group& tensor, bool with_t5) {
   const auto tokenizer = std::make_shared<WordTokenizer>();

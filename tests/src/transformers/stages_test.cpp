@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "src/transformers/pixart_flops.h"
 #include "src/transformers/sd3_flops.h"
