@@ -57,6 +57,14 @@ Mesh Mesh::over(const Group& group, MeshShape shape) {
   return mesh;
 }
 
+MeshCoordinates Mesh::coordinates() const {
+  const auto on = [](const Group& axis) { return Coordinate{axis.rank(), axis.size()}; };
+  return {.pipeline = on(pipeline),
+          .ulysses = on(sequence.ulysses),
+          .ring = on(sequence.ring),
+          .tensor = on(tensor)};
+}
+
 std::string to_string(const MeshShape& shape) {
   std::vector<std::string> words;
   for (const auto& axis : axes(shape)) {

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "parallel/coordinates.h"
 #include "parallel/group.h"
 
 namespace trireme {
@@ -37,6 +38,8 @@ struct Mesh {
   // Collective over `group`, whose size is shape.ranks(); Error (kBadJob) with the numbers
   // otherwise.
   static Mesh over(const Group& group, MeshShape shape);
+  // Where this rank stands; the branch of guidance cuts no evaluation.
+  MeshCoordinates coordinates() const;
 };
 
 std::string to_string(const MeshShape& shape);  // "guidance 2 x tensor 4", or "one rank"

@@ -3,6 +3,8 @@
 #include <optional>
 #include <vector>
 
+#include "parallel/layers/band_rows.h"
+
 namespace trireme {
 namespace {
 
@@ -34,20 +36,15 @@ at::Tensor Bands::apply(const at::Tensor& band, int64_t scale, const RowMap& f) 
   auto made = f(band);
   const auto first = above ? above->wait() : at::Tensor(),
              last = below ? below->wait() : at::Tensor();
-  // Makes one row again, between its neighbours.
-  const auto again = [&](int64_t row) {
+  for (const auto& r : remade_rows(rows, first.defined(), last.defined())) {
     std::vector<at::Tensor> around;
-    if (row > 0 || first.defined())
-      around.push_back(row > 0 ? band.narrow(kRows, row - 1, 1) : first);
-    const auto before = static_cast<int64_t>(around.size());
-    around.push_back(band.narrow(kRows, row, 1));
-    if (row + 1 < rows || last.defined())
-      around.push_back(row + 1 < rows ? band.narrow(kRows, row + 1, 1) : last);
-    const auto mine = f(at::cat(around, kRows)).narrow(kRows, before * scale, scale);
-    made.narrow(kRows, row * scale, scale).copy_(mine);
-  };
-  if (first.defined()) again(0);
-  if (last.defined() && (rows > 1 || !first.defined())) again(rows - 1);
+    if (r.before) around.push_back(r.row > 0 ? band.narrow(kRows, r.row - 1, 1) : first);
+    around.push_back(band.narrow(kRows, r.row, 1));
+    if (r.after) around.push_back(r.row + 1 < rows ? band.narrow(kRows, r.row + 1, 1) : last);
+    const auto before = r.before ? scale : 0;
+    const auto again = f(at::cat(around, kRows)).narrow(kRows, before, scale);
+    made.narrow(kRows, r.row * scale, scale).copy_(again);
+  }
   for (auto& edge : sent) edge.wait();
   return made;
 }

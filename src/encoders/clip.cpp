@@ -51,6 +51,7 @@ at::Tensor ClipLayer::operator()(const at::Tensor& x) const {
 
 ClipTextModel::ClipTextModel(const ClipConfig& c, const Weights& weights, const Group& tensor)
     : config_(c),
+      tensor_{tensor.rank(), tensor.size()},
       tokens_(weights / "text_model" / "embeddings" / "token_embedding", "weight", tensor, c.vocab,
               c.width),
       positions_((weights / "text_model" / "embeddings" / "position_embedding")

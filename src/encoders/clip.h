@@ -10,6 +10,7 @@
 #include "parallel/layers/embedding.h"
 #include "parallel/layers/linear.h"
 #include "src/encoders/clip_config.h"
+#include "src/encoders/flops.h"
 #include "src/nn/norms.h"
 
 namespace trireme {
@@ -48,6 +49,8 @@ class ClipTextModel {
   // seen like any other token: attention is causal, so the text never sees what follows it.
   ClipOutput operator()(const at::Tensor& ids, int64_t clip_skip = 0) const;
 
+  // FLOPs (parallel/flops.h) of this rank for one text of so many tokens.
+  int64_t flops(int64_t tokens) const { return clip_flops(config_, tokens, tensor_); }
   const ClipConfig& config() const { return config_; }
 
  private:
@@ -55,6 +58,7 @@ class ClipTextModel {
   at::Tensor end_of_text(const at::Tensor& ids) const;  // int64 [batch]
 
   ClipConfig config_;
+  Coordinate tensor_;
   VocabEmbedding tokens_;
   at::Tensor positions_;  // [positions, width]
   std::vector<ClipLayer> layers_;

@@ -86,6 +86,7 @@ at::Tensor T5Layer::operator()(const at::Tensor& x, const at::Tensor& bias) cons
 
 T5Encoder::T5Encoder(const T5Config& c, const Weights& weights, const Group& tensor)
     : config_(c),
+      tensor_{tensor.rank(), tensor.size()},
       tokens_(embedding_scope(weights), "weight", tensor, c.vocab, c.width),
       biases_(read_biases(weights, c, tensor)),
       final_norm_(weights / "encoder" / "final_layer_norm", c.width, c.norm_eps) {

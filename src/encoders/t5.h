@@ -10,6 +10,7 @@
 
 #include "parallel/layers/embedding.h"
 #include "parallel/layers/linear.h"
+#include "src/encoders/flops.h"
 #include "src/encoders/t5_config.h"
 #include "src/nn/norms.h"
 
@@ -57,12 +58,15 @@ class T5Encoder {
   // them -> [batch, tokens, width] in the weights' dtype
   at::Tensor operator()(const at::Tensor& ids, const at::Tensor& mask = {}) const;
 
+  // FLOPs (parallel/flops.h) of this rank for one text of so many tokens.
+  int64_t flops(int64_t tokens) const { return t5_flops(config_, tokens, tensor_); }
   const T5Config& config() const { return config_; }
 
  private:
   at::Tensor position_bias(int64_t tokens) const;  // [1, heads of this rank, tokens, tokens]
 
   T5Config config_;
+  Coordinate tensor_;
   VocabEmbedding tokens_;
   at::Tensor biases_;  // [buckets, heads of this rank]
   std::vector<T5Layer> layers_;

@@ -170,6 +170,16 @@ void StagedBatch::send(int64_t step) {
   }
 }
 
+int64_t StagedBatch::begin_flops() const {
+  return main_.batch->begin_flops() + (skipping_ ? skipping_->batch->begin_flops() : 0);
+}
+
+int64_t StagedBatch::step_flops(int64_t step) {
+  int64_t flops = 0;
+  for (const auto* branch : branches_of(step)) flops += branch->batch->step_flops(branch->skipped);
+  return flops;
+}
+
 Denoised StagedBatch::result() const {
   return {latents_, first_broken(finite_)};
 }

@@ -59,6 +59,10 @@ class StagedBatch {
   bool is_last(int64_t step) const { return step + 1 == request_.schedule->size(); }
   Denoised result() const;  // of the last stage, after the last step
 
+  // FLOPs (parallel/flops.h) of this rank: before the first step, and of forward().
+  int64_t begin_flops() const;
+  int64_t step_flops(int64_t step);
+
  private:
   // One evaluation of the denoiser: both guidance branches or one, or one with blocks left out.
   struct Branch {

@@ -117,4 +117,9 @@ void Pipeline::decode(const at::Tensor& latents, const Recipe& recipe, const Tak
   hand_over(patch, to_pixels(image.squeeze(0)), rows, take);
 }
 
+int64_t Pipeline::decode_flops(const Recipe& recipe) const {
+  const auto [height, width] = latent_size(recipe);
+  return vae_->flops(height, width);
+}
+
 }  // namespace trireme

@@ -46,6 +46,7 @@ class Pipeline {
 
   // On the text encoders' ranks: the embeddings, a batch of one.
   TextEmbeddings encode(const Prompt& prompt) const { return (*text_)(prompt); }
+  int64_t encode_flops(const Prompt& prompt) const { return text_->flops(prompt); }  // of this rank
 
   // How a batch of this recipe is stepped.
   std::shared_ptr<const Schedule> schedule(const Recipe& recipe) const;
@@ -57,6 +58,8 @@ class Pipeline {
   // rows, which the first of them takes, one rank's after the other's, so that none holds them all
   // (but where the picture is resized).
   void decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const;
+
+  int64_t decode_flops(const Recipe& recipe) const;  // of this rank, a sample
 
   const ModelFacts& facts() const { return facts_; }
   const Placement& placement() const { return placement_; }

@@ -11,6 +11,7 @@ constexpr size_t kKept = 16;
 TextEmbeddings RecentEmbeddings::operator()(const Prompt& prompt) {
   if (const auto found = recent_.find(prompt); found != recent_.end()) return found->second;
   if (recent_.size() >= kKept) recent_.clear();
+  flops_ += pipeline_.encode_flops(prompt);
   return recent_[prompt] = pipeline_.encode(prompt);
 }
 

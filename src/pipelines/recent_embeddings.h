@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <utility>
 
 #include "src/pipelines/pipeline.h"
 
@@ -18,8 +19,12 @@ class RecentEmbeddings {
   // The sample's own and, where guidance is on, its negative prompt's. A batch of one.
   Conditioning operator()(const Sample& sample, const Recipe& recipe);
 
+  // FLOPs of this rank since it was asked last.
+  int64_t take_flops() { return std::exchange(flops_, 0); }
+
  private:
   const Pipeline& pipeline_;
+  int64_t flops_ = 0;
   std::map<Prompt, TextEmbeddings> recent_;
 };
 

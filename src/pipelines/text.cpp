@@ -55,6 +55,12 @@ TextEmbeddings Sd3TextEncoders::operator()(const Prompt& prompt) const {
           .mask = at::Tensor()};
 }
 
+int64_t Sd3TextEncoders::flops(const Prompt& prompt) const {
+  const auto length = clip_l_.tokenizer->max_length();
+  return clip_l_.encoder.flops(length) + clip_g_.encoder.flops(length) +
+         (t5_ ? t5_->encoder.flops(prompt.max_sequence_length) : 0);
+}
+
 at::Tensor Sd3TextEncoders::t5_hidden(const Prompt& prompt,
                                       const at::TensorOptions& options) const {
   if (!t5_) return at::zeros({1, prompt.max_sequence_length, width_}, options);
@@ -71,6 +77,10 @@ TextEmbeddings PixArtTextEncoders::operator()(const Prompt& prompt) const {
   const auto tokens = tokenizer_->encode(text, prompt.max_sequence_length);
   const auto mask = row(tokens.mask, device_);
   return {.hidden = encoder_(row(tokens.ids, device_), mask), .pooled = at::Tensor(), .mask = mask};
+}
+
+int64_t PixArtTextEncoders::flops(const Prompt& prompt) const {
+  return encoder_.flops(prompt.max_sequence_length);
 }
 
 }  // namespace trireme

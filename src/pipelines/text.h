@@ -40,6 +40,8 @@ class TextEncoders {
   virtual ~TextEncoders() = default;
   // A batch of one.
   virtual TextEmbeddings operator()(const Prompt& prompt) const = 0;
+  // FLOPs (parallel/flops.h) of this rank for it.
+  virtual int64_t flops(const Prompt& prompt) const = 0;
 };
 
 // CLIP-L and bigG side by side on channels, padded to T5's width, with T5's tokens behind them. The
@@ -56,6 +58,7 @@ class Sd3TextEncoders : public TextEncoders {
   };
   Sd3TextEncoders(Clip clip_l, Clip clip_g, std::optional<T5> t5, int64_t width, at::Device device);
   TextEmbeddings operator()(const Prompt& prompt) const override;
+  int64_t flops(const Prompt& prompt) const override;
 
  private:
   at::Tensor t5_hidden(const Prompt& prompt, const at::TensorOptions& options) const;
@@ -72,6 +75,7 @@ class PixArtTextEncoders : public TextEncoders {
   PixArtTextEncoders(std::shared_ptr<const Tokenizer> tokenizer, T5Encoder encoder,
                      at::Device device);
   TextEmbeddings operator()(const Prompt& prompt) const override;
+  int64_t flops(const Prompt& prompt) const override;
 
  private:
   CaptionCleaner cleaner_;

@@ -211,7 +211,7 @@ RankReport Renderer::rank_report() const {
                     .peak_bytes = peak_host_bytes()};
   for (const auto& [kind, count] : machine_.world.traffic().by_kind)
     report.sent_bytes[kind] = count.bytes;
-  set_seconds(report, clock_);
+  set_stages(report, clock_);
   return report;
 }
 

@@ -43,6 +43,7 @@ void SampleFiles::write(const Batch& batch, const Denoised& denoised) {
 void SampleFiles::write_picture(const Batch& batch, const Sample& sample,
                                 const at::Tensor& latents) {
   const auto timer = clock_.time(Stage::kDecode);
+  clock_.count(Stage::kDecode, pipeline_.decode_flops(batch.recipe));
   if (!writes()) return pipeline_.decode(latents, batch.recipe, {});
   auto file = output_.begin_file(inputs_.file_index(sample));
   auto png =

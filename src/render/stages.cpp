@@ -56,6 +56,7 @@ void Stages::encode(int64_t number) {
   const auto& batch = batches_.at(number);
   std::vector<Conditioning> rows;
   for (const auto& sample : batch.samples) rows.push_back(embeddings_(sample, batch.recipe));
+  clock_.count(Stage::kEncode, embeddings_.take_flops());
   if (inputs_.only_embeds()) {
     files_.write(batch, rows);
   } else {
@@ -74,6 +75,7 @@ void Stages::denoise(const Op& op) {
     case Kind::kReceive:
       return staged.receive(step);
     case Kind::kForward:
+      clock_.count(Stage::kDenoise, staged.step_flops(step));
       return staged.forward(step);
     case Kind::kStep:
       staged.step(step);
@@ -89,7 +91,9 @@ void Stages::denoise(const Op& op) {
 void Stages::begin(int64_t number) {
   const auto& batch = batches_.at(number);
   auto text = texts_.extract(number);
-  staged_.emplace(number, pipeline_.begin(batch.samples, batch.recipe, std::move(text.mapped())));
+  const auto [staged, is_new] = staged_.emplace(
+      number, pipeline_.begin(batch.samples, batch.recipe, std::move(text.mapped())));
+  clock_.count(Stage::kDenoise, staged->second.begin_flops());
 }
 
 // A rank of the last stage has all rows of the latents, and decodes its own.

@@ -20,6 +20,7 @@ ordered_json as_json(const StageReport& stage) {
   if (stage.activations_bytes > 0) json["activations_bytes"] = stage.activations_bytes;
   if (stage.buffers_bytes > 0) json["buffers_bytes"] = stage.buffers_bytes;
   json["seconds"] = stage.seconds;
+  json["flops"] = stage.flops;
   return json;
 }
 
@@ -41,7 +42,7 @@ ordered_json as_json(const RankReport& report) {
 StageReport stage_report(const ordered_json& json) {
   return {json.value("weights_bytes", std::int64_t{0}),
           json.value("activations_bytes", std::int64_t{0}),
-          json.value("buffers_bytes", std::int64_t{0}), json.at("seconds")};
+          json.value("buffers_bytes", std::int64_t{0}), json.at("seconds"), json.at("flops")};
 }
 
 double stage_seconds(const RankReport& rank, const std::string& name) {
@@ -94,6 +95,11 @@ double StageClock::seconds(Stage stage) const {
   return at == seconds_.end() ? 0.0 : at->second;
 }
 
+std::int64_t StageClock::flops(Stage stage) const {
+  const auto at = flops_.find(stage);
+  return at == flops_.end() ? 0 : at->second;
+}
+
 std::string host_name() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
@@ -113,11 +119,12 @@ std::int64_t peak_host_bytes() {
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
-void set_seconds(RankReport& report, const StageClock& clock) {
+void set_stages(RankReport& report, const StageClock& clock) {
   report.load_seconds = clock.seconds(Stage::kLoad);
   report.write_seconds = clock.seconds(Stage::kWrite);
   for (const Stage stage : {Stage::kEncode, Stage::kDenoise, Stage::kDecode}) {
     report.stages[stage_name(stage)].seconds = clock.seconds(stage);
+    report.stages[stage_name(stage)].flops = clock.flops(stage);
   }
 }
 

@@ -17,7 +17,8 @@ std::string stage_name(Stage stage);  // load, encode, denoise, decode, write
 using Clock = std::function<double()>;  // seconds since any fixed moment
 double steady_seconds();
 
-// Sums the time that one thread spends in each stage. Stages do not nest.
+// Sums the time that one thread spends in each stage, and the work that it does. Stages do not
+// nest.
 class StageClock {
  public:
   class Scope {
@@ -48,9 +49,13 @@ class StageClock {
   [[nodiscard]] Scope time(Stage stage) { return Scope(*this, stage); }
   double seconds(Stage stage) const;
 
+  void count(Stage stage, std::int64_t flops) { flops_[stage] += flops; }
+  std::int64_t flops(Stage stage) const;
+
  private:
   Clock now_;
   std::map<Stage, double> seconds_;
+  std::map<Stage, std::int64_t> flops_;
   Scope* innermost_ = nullptr;
 };
 
@@ -63,6 +68,7 @@ struct StageReport {
   std::int64_t activations_bytes = 0;
   std::int64_t buffers_bytes = 0;
   double seconds = 0;
+  std::int64_t flops = 0;  // 2 a multiply-add: matrix products, attention, convolutions
 };
 
 struct RankReport {
@@ -76,8 +82,8 @@ struct RankReport {
   double write_seconds = 0;
 };
 
-// The time of a clock's stages, in a rank's report.
-void set_seconds(RankReport& report, const StageClock& clock);
+// What a clock knows of stages, in a rank's report.
+void set_stages(RankReport& report, const StageClock& clock);
 
 std::string to_text(const RankReport& report);
 RankReport rank_report(const std::string& text);

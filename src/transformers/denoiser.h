@@ -51,6 +51,11 @@ class Denoising {
                           int step) const = 0;  // [batch, out channels, h, w]
   // Shapes, dtype and device of the streams that a later stage receives.
   virtual Streams arriving() const = 0;
+
+  // FLOPs (parallel/flops.h) of this rank, all rows of the batch: of what was computed once when
+  // the batch began, and of one evaluation, from embed to head as far as they are this stage's.
+  virtual int64_t begin_flops() const = 0;
+  virtual int64_t step_flops(const SkippedBlocks& skipped) const = 0;
 };
 
 // What a batch looks like before it is denoised.

@@ -3,8 +3,6 @@
 namespace trireme {
 namespace {
 
-constexpr int64_t kTimeChannels = 256;
-constexpr int64_t kModulations = 6;
 constexpr double kHeadEps = 1e-6;
 enum HeadPart : int64_t { kShift, kScale };
 
@@ -33,21 +31,22 @@ at::Tensor CaptionProjection::operator()(const at::Tensor& text) const {
 
 PixArtHead::PixArtHead(const Weights& w, const PixArtConfig& c)
     : table(w.read("scale_shift_table", {2, c.width()})),
-      out(w / "proj_out", {.in = c.width(), .out = c.patch_size * c.patch_size * c.out_channels}) {}
+      out(w / "proj_out", {.in = c.width(), .out = c.patch_out()}) {}
 
 PixArtTransformer::PixArtTransformer(const PixArtConfig& c, const Weights& w, const Mesh& mesh,
                                      at::ScalarType dtype)
     : config_(c),
       dtype_(dtype),
-      pipeline_(mesh.pipeline),
       sequence_(mesh.sequence.all),
-      held_(Split(c.num_layers, pipeline_.size())[pipeline_.rank()]),
-      time_(w / "adaln_single" / "emb" / "timestep_embedder", kTimeChannels, c.width()),
+      coordinates_(mesh.coordinates()),
+      held_(pixart_stages(c, mesh.pipeline.size())[mesh.pipeline.rank()]),
+      time_(w / "adaln_single" / "emb" / "timestep_embedder", c.kTimeChannels, c.width()),
       modulation_(w / "adaln_single" / "linear", mesh.tensor,
-                  {.in = c.width(), .out = kModulations * c.width()}),
+                  {.in = c.width(), .out = c.kModulations * c.width()}),
       caption_(w / "caption_projection", c.caption_channels, c.width()) {
-  const bool first = pipeline_.rank() == 0, last = pipeline_.rank() == pipeline_.size() - 1;
-  require_stages(c.num_layers, pipeline_.size());
+  const bool first = mesh.pipeline.rank() == 0,
+             last = mesh.pipeline.rank() == mesh.pipeline.size() - 1;
+  require_stages(c.num_layers, mesh.pipeline.size());
   if (first) {
     patches_.emplace(w / "pos_embed" / "proj", c.in_channels, c.width(), c.patch_size);
   } else {
@@ -78,13 +77,17 @@ class PixArtDenoising : public Denoising {
         options_(text.hidden.options().dtype(model.dtype_)),
         rows_(shape.height / model.config_.patch_size),
         columns_(shape.width / model.config_.patch_size),
+        steps_(static_cast<int64_t>(timesteps.size())),
         tokens_(rows_ * columns_, model.sequence_.size()) {
     std::vector<at::Tensor> captions;
-    for (const auto& sample : without_padding(text))
+    for (const auto& sample : without_padding(text)) {
       captions.push_back(model.caption_(sample.to(model.dtype_)));
+      text_tokens_ += sample.size(1);
+    }
     const auto t = at::tensor(timesteps, options_.dtype(at::kFloat));
     const auto time = model.time_(timestep_sinusoid(t).to(model.dtype_));
-    const auto shared = model.modulation_(at::silu(time)).unflatten(-1, {kModulations, -1});
+    const auto shared =
+        model.modulation_(at::silu(time)).unflatten(-1, {PixArtConfig::kModulations, -1});
     for (const auto& block : model.blocks_) {
       modulations_.push_back(block.modulations(shared));
       text_keys_.push_back(block.text_keys(captions));
@@ -123,7 +126,19 @@ class PixArtDenoising : public Denoising {
     return {at::empty({shape_.batch, tokens, model_.config_.width()}, options_), {}};
   }
 
+  int64_t begin_flops() const override { return flops().begin(); }
+  int64_t step_flops(const SkippedBlocks&) const override { return flops().step(); }
+
  private:
+  PixArtFlops flops() const {
+    return {model_.config_,
+            model_.coordinates_,
+            model_.held_,
+            {.rows = shape_.batch,
+             .steps = steps_,
+             .image_tokens = rows_ * columns_,
+             .text_tokens = text_tokens_}};
+  }
   // This rank's tokens, [batch, tokens, ...].
   at::Tensor mine(const at::Tensor& stream) const {
     return shard(stream, 1, tokens_, model_.sequence_.rank());
@@ -132,7 +147,8 @@ class PixArtDenoising : public Denoising {
   const PixArtTransformer& model_;
   BatchShape shape_;
   at::TensorOptions options_;
-  int64_t rows_, columns_;
+  int64_t rows_, columns_, steps_;
+  int64_t text_tokens_ = 0;  // of all rows together
   Split tokens_;
   at::Tensor positions_;                          // float32 [1, tokens, width], first stage
   std::vector<std::vector<TextKeys>> text_keys_;  // by block, by sample

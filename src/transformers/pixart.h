@@ -14,6 +14,7 @@
 #include "src/transformers/denoiser.h"
 #include "src/transformers/pixart_block.h"
 #include "src/transformers/pixart_config.h"
+#include "src/transformers/pixart_flops.h"
 
 namespace trireme {
 
@@ -50,8 +51,8 @@ class PixArtTransformer : public Denoiser {
 
   PixArtConfig config_;
   at::ScalarType dtype_;
-  Group pipeline_;
   Group sequence_;
+  MeshCoordinates coordinates_;
   Part held_;  // blocks of this stage
   EmbeddingMlp time_;
   GatheredLinear modulation_;  // time embedding to the six shared modulations

@@ -3,7 +3,6 @@
 namespace trireme {
 namespace {
 
-constexpr int64_t kMlpRatio = 4;
 enum Part : int64_t { kShift, kScale, kGate, kMlpShift, kMlpScale, kMlpGate, kParts };
 
 LinearShape heads_in(const PixArtConfig& c) {
@@ -49,7 +48,7 @@ PixArtBlock::PixArtBlock(const Weights& w, const PixArtConfig& c, const Mesh& me
       table_(w.read("scale_shift_table", {kParts, c.width()})),
       self_(w / "attn1", c, mesh),
       cross_(w / "attn2", c, mesh.tensor),
-      mlp_(w / "ff", mesh.tensor, c.width(), kMlpRatio * c.width()) {
+      mlp_(w / "ff", mesh.tensor, c.width(), c.hidden()) {
   mlp_.activation = c.activation;
 }
 

@@ -22,7 +22,13 @@ struct PixArtConfig {
   double norm_eps = 1e-6;
   Activation activation = Activation::kGeluTanh;
 
+  static constexpr int64_t kTimeChannels = 256;  // of the timestep's sinusoid
+  static constexpr int64_t kModulations = 6;     // shift, scale and gate of attention and MLP
+
   int64_t width() const { return heads * head_dim; }
+  int64_t hidden() const { return 4 * width(); }  // of the feed-forward networks
+  // Channels of a patch of the prediction.
+  int64_t patch_out() const { return patch_size * patch_size * out_channels; }
   // Positions run through [0, base_size / interpolation_scale).
   double base_size() const { return static_cast<double>(sample_size / patch_size); }
 

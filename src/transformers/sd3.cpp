@@ -10,8 +10,6 @@ namespace trireme {
 namespace {
 
 constexpr double kEps = 1e-6;
-constexpr int64_t kTimeChannels = 256;
-constexpr int64_t kTextTokens = 333;  // 77 of CLIP and 256 of T5, for costs only
 enum HeadPart : int64_t { kScale, kShift };
 
 }  // namespace
@@ -43,19 +41,20 @@ Sd3Embed::Sd3Embed(const Weights& w, const Sd3Config& c)
 
 Sd3Head::Sd3Head(const Weights& w, const Sd3Config& c, const Group& tensor)
     : modulation(w / "norm_out" / "linear", tensor, {.in = c.width(), .out = 2 * c.width()}),
-      out(w / "proj_out", {.in = c.width(), .out = c.patch_size * c.patch_size * c.out_channels}) {}
+      out(w / "proj_out", {.in = c.width(), .out = c.patch_out()}) {}
 
 Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh& mesh,
                                at::ScalarType dtype)
     : config_(c),
       dtype_(dtype),
-      pipeline_(mesh.pipeline),
       sequence_(mesh.sequence.all),
-      held_(sd3_stages(c, pipeline_.size())[pipeline_.rank()]),
-      time_(w / "time_text_embed" / "timestep_embedder", kTimeChannels, c.width()),
+      coordinates_(mesh.coordinates()),
+      held_(sd3_stages(c, mesh.pipeline.size())[mesh.pipeline.rank()]),
+      time_(w / "time_text_embed" / "timestep_embedder", c.kTimeChannels, c.width()),
       text_(w / "time_text_embed" / "text_embedder", c.pooled_projection_dim, c.width()) {
-  const bool first = pipeline_.rank() == 0, last = pipeline_.rank() == pipeline_.size() - 1;
-  require_stages(c.num_layers, pipeline_.size());
+  const bool first = mesh.pipeline.rank() == 0,
+             last = mesh.pipeline.rank() == mesh.pipeline.size() - 1;
+  require_stages(c.num_layers, mesh.pipeline.size());
   if (first) {
     embed_.emplace(w, c);
   } else {
@@ -78,18 +77,6 @@ Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh&
   }
 }
 
-Split sd3_stages(const Sd3Config& c, int stages) {
-  const double d = c.width(), side = c.sample_size / c.patch_size, image = side * side;
-  const double both = image + kTextTokens;
-  std::vector<double> costs;
-  for (int64_t i = 0; i < c.num_layers; ++i) {
-    const double joint = 12 * d * d * both + 2 * d * both * both;
-    const double dual = c.dual(i) ? 4 * d * d * image + 2 * d * image * image : 0;
-    costs.push_back(joint + dual);
-  }
-  return Split::by_cost(costs, stages);
-}
-
 class Sd3Denoising : public Denoising {
  public:
   Sd3Denoising(const Sd3Transformer& model, const TextEmbeddings& text,
@@ -98,7 +85,12 @@ class Sd3Denoising : public Denoising {
         shape_(shape),
         rows_(shape.height / model.config_.patch_size),
         columns_(shape.width / model.config_.patch_size),
-        tokens_(rows_ * columns_, text.hidden.size(1), model.sequence_.size()) {
+        tokens_(rows_ * columns_, text.hidden.size(1), model.sequence_.size()),
+        flops_(model.config_, model.coordinates_, model.held_,
+               {.rows = shape.batch,
+                .steps = static_cast<int64_t>(timesteps.size()),
+                .image_tokens = rows_ * columns_,
+                .text_tokens = text.hidden.size(1)}) {
     const auto pooled = text.pooled.to(model.dtype_);
     if (model.embed_) {
       positions_ = mine(model.embed_->positions.crop(rows_, columns_), tokens_.image);
@@ -141,6 +133,9 @@ class Sd3Denoising : public Denoising {
             at::empty({shape_.batch, tokens_.text[rank].length, width}, options)};
   }
 
+  int64_t begin_flops() const override { return flops_.begin(); }
+  int64_t step_flops(const SkippedBlocks& skipped) const override { return flops_.step(skipped); }
+
  private:
   // This rank's tokens of a stream, [batch, tokens, ...].
   at::Tensor mine(const at::Tensor& stream, const Split& tokens) const {
@@ -152,6 +147,7 @@ class Sd3Denoising : public Denoising {
   BatchShape shape_;
   int64_t rows_, columns_;
   StreamSplits tokens_;
+  Sd3Flops flops_;
   at::Tensor positions_;  // [1, image tokens of this rank, width], first stage
   at::Tensor text_;       // [batch, text tokens of this rank, width], first stage
   std::vector<JointModulations> modulations_;

@@ -14,6 +14,7 @@
 #include "src/transformers/denoiser.h"
 #include "src/transformers/sd3_block.h"
 #include "src/transformers/sd3_config.h"
+#include "src/transformers/sd3_flops.h"
 
 namespace trireme {
 
@@ -63,16 +64,13 @@ class Sd3Transformer : public Denoiser {
 
   Sd3Config config_;
   at::ScalarType dtype_;
-  Group pipeline_;
   Group sequence_;
+  MeshCoordinates coordinates_;
   Part held_;                      // blocks of this stage
   EmbeddingMlp time_, text_;       // of the timestep, of the pooled text
   std::optional<Sd3Embed> embed_;  // first stage
   std::vector<JointBlock> blocks_;
   std::optional<Sd3Head> head_;  // last stage
 };
-
-// Which blocks each of `stages` holds, so that the slowest has the least to do at native size.
-Split sd3_stages(const Sd3Config& config, int stages);
 
 }  // namespace trireme

@@ -4,7 +4,6 @@ namespace trireme {
 namespace {
 
 constexpr double kEps = 1e-6;
-constexpr int64_t kMlpRatio = 4;
 
 // Order of the parts of norm1.linear and norm1_context.linear.
 constexpr int64_t kShift = 0, kScale = 1, kGate = 2, kMlpShift = 3, kMlpScale = 4, kMlpGate = 5;
@@ -76,15 +75,15 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const Split& tokens) c
 }
 
 JointBlock::JointBlock(const Weights& w, const Sd3Config& c, const Mesh& mesh, int64_t index)
-    : last_(index == c.num_layers - 1),
+    : last_(c.last(index)),
       image_modulation_(w / "norm1" / "linear", mesh.tensor,
-                        modulation_shape(c, c.dual(index) ? 9 : 6)),
+                        modulation_shape(c, c.image_modulations(index))),
       text_modulation_(w / "norm1_context" / "linear", mesh.tensor,
-                       modulation_shape(c, last_ ? 2 : 6)),
+                       modulation_shape(c, c.text_modulations(index))),
       attention_(w / "attn", c, mesh, last_),
-      image_mlp_(w / "ff", mesh.tensor, c.width(), kMlpRatio * c.width()) {
+      image_mlp_(w / "ff", mesh.tensor, c.width(), c.hidden()) {
   if (c.dual(index)) dual_.emplace(w / "attn2", c, mesh);
-  if (!last_) text_mlp_.emplace(w / "ff_context", mesh.tensor, c.width(), kMlpRatio * c.width());
+  if (!last_) text_mlp_.emplace(w / "ff_context", mesh.tensor, c.width(), c.hidden());
 }
 
 JointModulations JointBlock::modulations(const at::Tensor& silu_temb) const {

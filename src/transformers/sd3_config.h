@@ -23,8 +23,18 @@ struct Sd3Config {
   bool qk_norm = false;
   std::vector<int64_t> dual_attention_layers = {};
 
+  static constexpr int64_t kTimeChannels = 256;  // of the timestep's sinusoid
+
   int64_t width() const { return heads * head_dim; }
+  int64_t hidden() const { return 4 * width(); }  // of the feed-forward networks
   bool dual(int64_t block) const;
+  bool last(int64_t block) const { return block == num_layers - 1; }
+  // Vectors that modulate the streams of a block: shift, scale and gate of each of its parts. The
+  // last block's text ends at the attention.
+  int64_t image_modulations(int64_t block) const { return dual(block) ? 9 : 6; }
+  int64_t text_modulations(int64_t block) const { return last(block) ? 2 : 6; }
+  // Channels of a patch of the prediction.
+  int64_t patch_out() const { return patch_size * patch_size * out_channels; }
 
   // Error (kBadData) names the file and the key that is missing or asks for what does not exist.
   static Sd3Config read(const ComponentConfig& config);

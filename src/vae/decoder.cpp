@@ -1,6 +1,8 @@
 #include "src/vae/decoder.h"
 
+#include "src/vae/tile_grid.h"
 #include "src/vae/tiles.h"
+#include "src/vae/vae_flops.h"
 
 namespace trireme {
 namespace {
@@ -62,10 +64,14 @@ at::Tensor VaeDecoder::decode_rows(const at::Tensor& latents, int64_t latent_row
   const Bands bands(patch_, latent_rows);
   const auto decode_tile = [&](const at::Tensor& tile) { return decode(tile, Bands()); };
   for (const auto& z : unscaled(latents).split(1)) {
-    const bool in_tiles = tiling_ && needs_tiles(z, config_);
+    const bool in_tiles = tiling_ && needs_tiles(z.size(2), z.size(3), config_);
     images.push_back(in_tiles ? decode_in_tiles(z, config_, decode_tile) : decode(z, bands));
   }
   return images.size() == 1 ? images.front() : at::cat(images);
+}
+
+int64_t VaeDecoder::flops(int64_t height, int64_t width) const {
+  return vae_flops(config_, height, width, {patch_.rank(), patch_.size()}, tiling_);
 }
 
 // Denoised latents have unit variance; the VAE's own do not.

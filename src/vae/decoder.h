@@ -47,6 +47,8 @@ class VaeDecoder {
   Split rows(int64_t latent_rows) const {
     return Bands(patch_, latent_rows).rows(config_.upscale());
   }
+  // FLOPs (parallel/flops.h) of this rank for one sample of latents height x width.
+  int64_t flops(int64_t height, int64_t width) const;
   const Group& patch() const { return patch_; }
 
   const VaeConfig& config() const { return config_; }

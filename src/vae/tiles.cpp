@@ -3,24 +3,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "src/vae/tile_grid.h"
+
 namespace trireme {
 namespace {
 
 constexpr int64_t kRows = 2, kColumns = 3;  // dimensions
-constexpr double kOverlap = 0.25;           // of a tile
-
-// Sides as diffusers rounds them.
-struct TileSides {
-  explicit TileSides(const VaeConfig& c)
-      : pixels(c.sample_size),
-        latents(c.sample_size / c.upscale()),
-        stride(static_cast<int64_t>(static_cast<double>(latents) * (1 - kOverlap))),
-        fade(static_cast<int64_t>(static_cast<double>(pixels) * kOverlap)) {}
-
-  int64_t pixels, latents;
-  int64_t stride;  // latents from one tile to the next
-  int64_t fade;    // pixels in which one tile becomes the next
-};
 
 // The end of `before` fades into the beginning of `tile`.
 void fade_into(const at::Tensor& tile, const at::Tensor& before, int64_t dim, int64_t most) {
@@ -41,23 +29,18 @@ at::Tensor cropped(const at::Tensor& tile, int64_t side) {
 
 }  // namespace
 
-bool needs_tiles(const at::Tensor& latents, const VaeConfig& config) {
-  return std::max(latents.size(kRows), latents.size(kColumns)) > TileSides(config).latents;
-}
-
 at::Tensor decode_in_tiles(const at::Tensor& latents, const VaeConfig& config,
                            const std::function<at::Tensor(const at::Tensor&)>& decode) {
   const TileSides sides(config);
-  const auto piece = [&](const at::Tensor& x, int64_t dim, int64_t from) {
-    return x.narrow(dim, from, std::min(sides.latents, x.size(dim) - from));
-  };
+  const auto all_columns = tiles_along(latents.size(kColumns), config);
   std::vector<at::Tensor> bands, above;  // the tiles of the row above, faded already
-  for (int64_t row = 0; row < latents.size(kRows); row += sides.stride) {
+  for (const auto& rows : tiles_along(latents.size(kRows), config)) {
     std::vector<at::Tensor> tiles, kept;
-    for (int64_t column = 0; column < latents.size(kColumns); column += sides.stride) {
-      const auto tile = decode(piece(piece(latents, kRows, row), kColumns, column));
-      if (row > 0) fade_into(tile, above[tiles.size()], kRows, sides.fade);
-      if (column > 0) fade_into(tile, tiles.back(), kColumns, sides.fade);
+    for (const auto& columns : all_columns) {
+      const auto tile = decode(latents.narrow(kRows, rows.begin, rows.length)
+                                   .narrow(kColumns, columns.begin, columns.length));
+      if (rows.begin > 0) fade_into(tile, above[tiles.size()], kRows, sides.fade);
+      if (columns.begin > 0) fade_into(tile, tiles.back(), kColumns, sides.fade);
       kept.push_back(cropped(tile, sides.pixels - sides.fade));
       tiles.push_back(tile);
     }

@@ -12,9 +12,6 @@
 
 namespace trireme {
 
-// Whether an image of such latents is larger than a tile: a smaller one is decoded whole.
-bool needs_tiles(const at::Tensor& latents, const VaeConfig& config);
-
 // latents [1, channels, h, w] -> what `decode` makes of the tiles, put together:
 // [1, 3, 8h, 8w] for a decoder that makes 8 pixels of a latent
 at::Tensor decode_in_tiles(const at::Tensor& latents, const VaeConfig& config,

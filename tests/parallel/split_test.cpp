@@ -76,6 +76,10 @@ TEST(SplitByCost, AnExpensiveUnitStandsAlone) {
   EXPECT_EQ(lengths(Split::by_cost({1, 1, 1, 9}, 3)), (std::vector<int64_t>{2, 1, 1}));
 }
 
+TEST(SplitByCost, OfEquallyGoodSplitsTheMostLevelIsTaken) {
+  EXPECT_EQ(lengths(Split::by_cost({9, 1, 1, 1, 1, 1, 1}, 3)), (std::vector<int64_t>{1, 3, 3}));
+}
+
 TEST(SplitByCost, EveryPartGetsAUnitWhileThereAreUnits) {
   EXPECT_EQ(lengths(Split::by_cost({0, 0, 0, 5}, 3)), (std::vector<int64_t>{2, 1, 1}));
   EXPECT_EQ(lengths(Split::by_cost({1, 1}, 4)), (std::vector<int64_t>{1, 1, 0, 0}));

@@ -75,10 +75,15 @@ TEST(StageClock, SumsTheTimeOfEachStage) {
   EXPECT_EQ(clock.seconds(Stage::kWrite), 0.5);
   EXPECT_EQ(clock.seconds(Stage::kDecode), 0.0);
 
+  clock.count(Stage::kDenoise, 30);
+  clock.count(Stage::kDenoise, 12);
+
   RankReport report;
-  set_seconds(report, clock);
+  set_stages(report, clock);
   EXPECT_EQ(report.stages.at("denoise").seconds, 6.0);
   EXPECT_EQ(report.write_seconds, 0.5);
+  EXPECT_EQ(report.stages.at("denoise").flops, 42);
+  EXPECT_EQ(report.stages.at("decode").flops, 0);
 }
 
 TEST(PeakHostBytes, GrowsWithWhatIsTouched) {
