@@ -78,6 +78,13 @@ int main(int argc, char** argv) {
       ->take_all()
       ->allow_extra_args(false);
   render->add_flag("--quiet", render_options.quiet, "No progress");
+  render
+      ->add_option("--deadline", render_options.deadline,
+                   "Seconds that a rank waits for another one before all end")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  render->add_option("--trace", render_options.trace,
+                     "A file that tells what each rank did when, for chrome://tracing or Perfetto");
 
   InspectOptions inspect_options;
   auto* inspect = app.add_subcommand("inspect", "Say what a checkpoint, a picture or an output is");

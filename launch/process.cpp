@@ -45,15 +45,16 @@ class Process::Mpi {
   Mpi& operator=(const Mpi&) = delete;
 };
 
-Process::Process(const Launched& launched) : launched_(launched), host_(host_name()) {
+Process::Process(const Launched& launched, TransportOptions options)
+    : launched_(launched), options_(options), host_(host_name()) {
   if (launched.size == 1) return;
   mpi_ = std::make_unique<Mpi>();
-  transport_ = mpi_world({});
+  transport_ = mpi_world(options_);
   world_ = Group(transport_);
 }
 
 Group Process::world_on(const CudaRuntime& cuda, int device) const {
-  return transport_ ? Group(cuda.transport(transport_, device)) : Group();
+  return transport_ ? Group(cuda.transport(transport_, device, options_)) : Group();
 }
 
 Process::~Process() = default;

@@ -15,7 +15,7 @@ namespace trireme {
 
 class Process {
  public:
-  explicit Process(const Launched& launched);
+  Process(const Launched& launched, TransportOptions options);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -37,6 +37,7 @@ class Process {
   class Mpi;
 
   Launched launched_;
+  TransportOptions options_;
   std::string host_;
   std::unique_ptr<Mpi> mpi_;  // outlives world_
   std::shared_ptr<Transport> transport_;

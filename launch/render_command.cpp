@@ -34,6 +34,10 @@ Surroundings terminal(const Launched& launched, bool quiet) {
           .is_terminal = isatty(STDERR_FILENO) == 1};
 }
 
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1e3));
+}
+
 void say_how_it_ended(Exit exit, const Job& job, int signal) {
   if (exit == Exit::kDone) std::cout << job.output.path.resolved << std::endl;
   if (exit == Exit::kDrained)
@@ -47,15 +51,17 @@ void say_how_it_ended(Exit exit, const Job& job, int signal) {
 
 Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched,
                     StopSignal& stop) {
-  const Process process(launched);
+  const Process process(launched, {.deadline = milliseconds(options.deadline)});
   at::set_num_threads(job.threads.value_or(process.threads()));
   try {
     const auto [world, device] = place_for(job.device, process);
-    const auto exit = render(job, {.world = world,
-                                   .host = process.host(),
-                                   .device = device,
-                                   .terminal = terminal(launched, options.quiet),
-                                   .stop_signal = [&] { return stop.received(); }});
+    const auto exit = render(job,
+                             {.world = world,
+                              .host = process.host(),
+                              .device = device,
+                              .terminal = terminal(launched, options.quiet),
+                              .stop_signal = [&] { return stop.received(); }},
+                             options.trace);
     if (launched.rank == 0) say_how_it_ended(exit, job, stop.received());
     return exit;
   } catch (...) {

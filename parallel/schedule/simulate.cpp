@@ -187,6 +187,36 @@ Trace simulate(const Roles& roles, const std::vector<Program>& programs, const C
   return Simulation(roles, programs, costs).run();
 }
 
+std::function<double(int, const Op&)> mean_costs(const Trace& measured) {
+  std::map<std::pair<int, Kind>, std::pair<double, int64_t>> sums;  // seconds, operations
+  for (int rank = 0; rank < static_cast<int>(measured.lanes.size()); ++rank)
+    for (const auto& [op, begin, end] : measured.lanes[rank]) {
+      auto& [seconds, count] = sums[{rank, op.kind}];
+      seconds += end - begin;
+      ++count;
+    }
+  return [sums](int rank, const Op& op) {
+    const auto found = sums.find({rank, op.kind});
+    if (found == sums.end()) return 0.0;
+    const auto& [seconds, count] = found->second;
+    return seconds / static_cast<double>(count);
+  };
+}
+
+// A batch that is only encoded counts for one step.
+std::vector<int64_t> steps_in(const Trace& measured) {
+  std::map<int64_t, int64_t> steps;
+  for (const auto& lane : measured.lanes)
+    for (const auto& [op, begin, end] : lane) {
+      if (op.kind == Kind::kForward)
+        steps[op.visit.batch] = std::max(steps[op.visit.batch], op.visit.step + 1);
+      if (op.kind == Kind::kEncode) steps.emplace(op.visit.batch, 1);
+    }
+  std::vector<int64_t> all;
+  for (const auto& [batch, count] : steps) all.push_back(count);
+  return all;
+}
+
 void check_programs(const Roles& roles, const std::vector<Program>& programs) {
   simulate(roles, programs, {.compute = [](int, const Op&) { return 0.0; }});
 }

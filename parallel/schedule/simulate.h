@@ -21,6 +21,11 @@ struct Costs {
 // if a rank waits for ever, gets another message than it takes, or is sent one that it never takes.
 Trace simulate(const Roles& roles, const std::vector<Program>& programs, const Costs& costs);
 
+// What a trace says that operations cost: the mean on each rank.
+std::function<double(int rank, const Op& op)> mean_costs(const Trace& measured);
+// The steps of the batches in it, which are numbered from 0.
+std::vector<int64_t> steps_in(const Trace& measured);
+
 // The same without costs.
 void check_programs(const Roles& roles, const std::vector<Program>& programs);
 

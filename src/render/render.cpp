@@ -8,6 +8,7 @@
 #include "parallel/schedule/run.h"
 #include "src/render/batches.h"
 #include "src/render/inputs.h"
+#include "src/render/lanes.h"
 #include "src/render/sample_files.h"
 #include "src/render/stages.h"
 #include "src/render/tally.h"
@@ -100,10 +101,15 @@ std::vector<int> writers(const Pipeline& pipeline, int replicas) {
   return ranks;
 }
 
+// As few as leave no stage idle: more would only take memory.
+int in_flight(const Roles& roles) {
+  return std::max(1, stage_count(roles));
+}
+
 // A job under way on this rank.
 class Renderer {
  public:
-  Renderer(const Inputs& inputs, const Machine& machine);
+  Renderer(const Inputs& inputs, const Machine& machine, const std::string& trace);
   Exit run();
 
  private:
@@ -114,10 +120,12 @@ class Renderer {
   void show_progress();
 
   Exit finish();
+  void write_schedule(Report& report, const Trace& lanes) const;
   RankReport rank_report() const;
 
   const Inputs& inputs_;
   const Machine& machine_;
+  const std::string& trace_;
   StageClock clock_;
   double begun_ = steady_seconds();
   OutputFolder output_;
@@ -133,9 +141,10 @@ class Renderer {
   RunResult result_;
 };
 
-Renderer::Renderer(const Inputs& inputs, const Machine& machine)
+Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::string& trace)
     : inputs_(inputs),
       machine_(machine),
+      trace_(trace),
       output_(open_output(inputs, machine.world)),
       there_(files_there(inputs, output_, machine.world)),
       replicas_(replica_count(inputs.job().layout, machine.world.size())),
@@ -150,7 +159,7 @@ Exit Renderer::run() {
   const auto& placement = pipeline_.placement();
   const auto roles = pipeline_.roles();
   Turns turns(placement.turns, leader_of(roles));
-  ProgramMaker program(roles, placement.replica.rank(), std::max(1, stage_count(roles)),
+  ProgramMaker program(roles, placement.replica.rank(), in_flight(roles),
                        [&] { return next_steps(); });
   result_ = trireme::run(program, turns,
                          {.perform = [&](const Op& op) { perform(op); },
@@ -215,6 +224,14 @@ RankReport Renderer::rank_report() const {
   return report;
 }
 
+void Renderer::write_schedule(Report& report, const Trace& lanes) const {
+  const auto roles = pipeline_.roles();
+  const auto replicas = lanes_of_replicas(lanes, roles, in_flight(roles));
+  for (size_t replica = 0; replica < replicas.size(); ++replica)
+    report.schedules.push_back(schedule_report(replicas[replica], static_cast<int>(replica)));
+  if (!trace_.empty()) write_atomically(trace_, to_chrome_json(replicas));
+}
+
 Exit Renderer::finish() {
   const auto& world = machine_.world;
   show_progress();
@@ -228,9 +245,11 @@ Exit Renderer::finish() {
                 .skipped = outcome.count(Fate::kWasThere),
                 .total_seconds = steady_seconds() - begun_,
                 .ranks = gather_reports(world, rank_report())};
+  const auto lanes = gather_lanes(world, result_.lane);
   if (world.rank() == kSpeaker) {
     progress_.update(tally_.heard());
     progress_.finish();
+    write_schedule(report, lanes);
     output_.write_metadata(metadata_rows(inputs_, outcome));
     write_atomically(output_.path() / "report.json", to_json(report));
   }
@@ -243,10 +262,10 @@ Exit Renderer::finish() {
 
 }  // namespace
 
-Exit render(const Job& job, const Machine& machine) {
+Exit render(const Job& job, const Machine& machine, const std::string& trace) {
   const c10::InferenceMode inference;
   const Inputs inputs(for_device(job, machine.device));
-  return Renderer(inputs, machine).run();
+  return Renderer(inputs, machine, trace).run();
 }
 
 }  // namespace trireme

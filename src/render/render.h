@@ -25,6 +25,7 @@ struct Machine {
 
 // Exit code: kDone, kTooManyFailed or, if a signal stopped it at a step, kDrained. Everything else
 // is an Error. Collective over the world.
-Exit render(const Job& job, const Machine& machine);
+// `trace`: a file that tells what each rank did when (Chrome's format), or nothing.
+Exit render(const Job& job, const Machine& machine, const std::string& trace = {});
 
 }  // namespace trireme

@@ -39,6 +39,18 @@ ordered_json as_json(const RankReport& report) {
           {"write_seconds", report.write_seconds}};
 }
 
+ordered_json as_json(const ScheduleReport::Both& both) {
+  return {{"predicted", both.predicted}, {"measured", both.measured}};
+}
+
+ordered_json as_json(const ScheduleReport& report) {
+  ordered_json json = {{"replica", report.replica},        {"stages", report.stages},
+                       {"in_flight", report.in_flight},    {"seconds", as_json(report.seconds)},
+                       {"bubble", as_json(report.bubble)}, {"busy_seconds", ordered_json::array()}};
+  for (const auto& rank : report.busy_seconds) json["busy_seconds"].push_back(as_json(rank));
+  return json;
+}
+
 StageReport stage_report(const ordered_json& json) {
   return {json.value("weights_bytes", std::int64_t{0}),
           json.value("activations_bytes", std::int64_t{0}),
@@ -153,6 +165,8 @@ std::string to_json(const Report& report) {
   json["seconds"] = longest_seconds(report);
   json["ranks"] = ordered_json::array();
   for (const RankReport& rank : report.ranks) json["ranks"].push_back(as_json(rank));
+  json["schedule"] = ordered_json::array();
+  for (const auto& schedule : report.schedules) json["schedule"].push_back(as_json(schedule));
   json["predicted"] = ordered_json::parse(report.predicted);
   json["images_per_hour"] = report.total_seconds > 0
                                 ? static_cast<double>(report.done) * 3600 / report.total_seconds

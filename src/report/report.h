@@ -82,6 +82,20 @@ struct RankReport {
   double write_seconds = 0;
 };
 
+// Of one replica: as a schedule without noise predicts it, and as it was.
+struct ScheduleReport {
+  struct Both {
+    double predicted = 0;
+    double measured = 0;
+  };
+  int replica = 0;
+  int stages = 0;     // of the transformer's pipeline
+  int in_flight = 0;  // batches
+  Both seconds = {};
+  Both bubble = {};                     // part of the transformer's ranks' time
+  std::vector<Both> busy_seconds = {};  // by rank of the replica
+};
+
 // What a clock knows of stages, in a rank's report.
 void set_stages(RankReport& report, const StageClock& clock);
 
@@ -94,6 +108,7 @@ struct Report {
   std::int64_t skipped = 0;  // done by earlier runs
   double total_seconds = 0;
   std::vector<RankReport> ranks = {};
+  std::vector<ScheduleReport> schedules = {};
   std::string predicted = "null";  // JSON: what plan said
 };
 
