@@ -174,6 +174,14 @@ void Group::connect_ring() const {
   transport_->connect(ring);
 }
 
+void Group::watch(bool on) const {
+  if (transport_) transport_->watch(on);
+}
+
+void Group::pulse() const {
+  if (transport_) transport_->pulse();
+}
+
 void Group::abort(const std::string& reason, Exit exit) const {
   if (transport_) transport_->abort(reason, exit);
 }

@@ -81,6 +81,11 @@ class Group {
 
   // Ends the other ranks of the world (see Transport); nothing where this group is one rank.
   void abort(const std::string& reason, Exit exit = Exit::kUnavailable) const;
+  // From here on each rank watches over the next one (or no longer does): one that hangs is found
+  // within twice the deadline though nobody waits for it. Ranks are to call pulse() between what
+  // they do.
+  void watch(bool on) const;
+  void pulse() const;
   // What this rank is at ("stage 1, step 7"): begins the errors of every group of its world from
   // here on. Not a collective; nothing where this group is one rank.
   void note(const std::string& where) const;

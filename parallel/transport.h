@@ -75,6 +75,14 @@ class Transport {
   // behind each other makes a line of its own for each; it changes nothing else.
   virtual void connect(const std::vector<std::pair<int, int>>&) {}
 
+  // Each rank watches over the next one here, which must come to its next operation or wait within
+  // the deadline, even if nobody waits for it; or no longer does. A back end that cannot does
+  // nothing.
+  virtual void watch(bool) {}
+  // To be called between operations: errors of the rank that is watched over come from here, and
+  // from every wait.
+  virtual void pulse() {}
+
   // Ends every other rank of the world this transport was split from, not only of this group:
   // threads throw Error(exit, reason), processes end with that exit code. With MPI it ends the
   // caller too and does not return.

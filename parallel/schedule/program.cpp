@@ -69,9 +69,9 @@ const char* to_string(Op::Kind kind) {
     case Op::Kind::kEncode:
       return "encode";
     case Op::Kind::kGiveText:
-      return "give text of";
+      return "give text";
     case Op::Kind::kTakeText:
-      return "take text of";
+      return "take text";
     case Op::Kind::kBegin:
       return "begin";
     case Op::Kind::kExpect:
@@ -85,9 +85,9 @@ const char* to_string(Op::Kind kind) {
     case Op::Kind::kSend:
       return "send";
     case Op::Kind::kGiveLatents:
-      return "give latents of";
+      return "give latents";
     case Op::Kind::kTakeLatents:
-      return "take latents of";
+      return "take latents";
     case Op::Kind::kDecode:
       return "decode";
   }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "parallel/split.h"
+#include "parallel/transports/mpi_inquiry.h"
 #include "parallel/transports/place.h"
 
 namespace trireme {
@@ -25,9 +26,21 @@ constexpr int kWholeGroup = -1;
 
 // What the groups of this process share.
 struct MpiWorld {
-  explicit MpiWorld(std::string who) : place(std::move(who)) {}
+  MpiWorld(std::string who, TransportOptions options)
+      : place(std::move(who)), inquiry(options.deadline), options(options) {}
+
+  void pulse(int waits_for) {
+    inquiry.answer(waits_for, place.text());
+    const auto complaint = inquiry.complaint();
+    if (complaint.empty()) return;
+    throw Error(Exit::kUnavailable,
+                fmt::format("{}: no answer for {:g} s -> every rank must come to its next "
+                            "operation -> {}",
+                            place.text(), options.deadline.count() / 1e3, complaint));
+  }
 
   Place place;  // "[mpi] rank 2 of 4 (host)"
+  Inquiry inquiry;
   TransportOptions options;
   Traffic traffic;
 };
@@ -46,13 +59,15 @@ void check(int code, const Place& place, const char* operation) {
 // From eager to patient: a short wait costs no switch, a long one leaves the core to others.
 class Patience {
  public:
-  void pause() {
-    if (++rounds_ < 200) return;
+  // Says whether the wait is a long one by now.
+  bool pause() {
+    if (++rounds_ < 200) return false;
     if (rounds_ < 1000) {
       sched_yield();
     } else {
       usleep(rounds_ < 2000 ? 10 : 100);
     }
+    return rounds_ > 2000;
   }
 
  private:
@@ -143,7 +158,7 @@ std::vector<int> Communicator::world_ranks(const std::vector<int>& ranks) const 
 // Tests requests until all are done.
 class Wait {
  public:
-  Wait(const MpiWorld& world, const Communicator& comm, const char* operation)
+  Wait(MpiWorld& world, const Communicator& comm, const char* operation)
       : world_(world), comm_(comm), operation_(operation) {}
 
   void for_all(std::vector<Request>& requests) {
@@ -151,9 +166,15 @@ class Wait {
     Patience patience;
     while (!over(requests)) {
       if (Clock::now() > until) throw too_late(requests);
-      patience.pause();
+      if (patience.pause()) answer(requests);
     }
     requests.clear();
+  }
+
+  // Tells whoever asks that this rank is there, and whom it waits for.
+  void answer(const std::vector<Request>& requests) const {
+    const auto missing = missing_of(requests);
+    world_.pulse(missing.empty() ? -1 : missing.front());
   }
 
   // Tests each of them once.
@@ -179,7 +200,8 @@ class Wait {
                             comm_.world_ranks({request.peer})[0], request.expected));
   }
 
-  Error too_late(const std::vector<Request>& requests) const {
+  // Ranks of the world.
+  std::vector<int> missing_of(const std::vector<Request>& requests) const {
     std::vector<int> missing;
     for (const auto& request : requests) {
       if (request.handle == MPI_REQUEST_NULL || request.peer == kWholeGroup) continue;
@@ -187,17 +209,25 @@ class Wait {
     }
     std::sort(missing.begin(), missing.end());
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
-    const auto whom =
-        missing.empty() ? std::string()
-                        : fmt::format(" for rank {}", fmt::join(comm_.world_ranks(missing), ", "));
-    return Error(
-        Exit::kUnavailable,
-        fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
-                    "another rank died or hangs",
-                    world_.place.text(), operation_, world_.options.deadline.count() / 1e3, whom));
+    return comm_.world_ranks(missing);
   }
 
-  const MpiWorld& world_;
+  // All that is asked is answered within a second deadline.
+  Error too_late(const std::vector<Request>& requests) const {
+    const auto deadline = world_.options.deadline;
+    const auto missing = missing_of(requests);
+    const auto where = world_.place.text();
+    const auto whom =
+        missing.empty() ? std::string() : fmt::format(" for rank {}", fmt::join(missing, ", "));
+    const auto cause = missing.empty() ? "another rank died or hangs"
+                                       : world_.inquiry.cause(missing.front(), where);
+    return Error(Exit::kUnavailable,
+                 fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
+                             "{}",
+                             where, operation_, deadline.count() / 1e3, whom, cause));
+  }
+
+  MpiWorld& world_;
   const Communicator& comm_;
   const char* operation_;
 };
@@ -223,6 +253,11 @@ class MpiTransport : public Transport {
   void barrier() override;
   void abort(const std::string& reason, Exit exit) override;
   void note(const std::string& where) override { world_->place.note(where); }
+  void watch(bool on) override {
+    const int next = (rank() + 1) % size();
+    world_->inquiry.watch_over(on ? comm_->world_ranks({next})[0] : -1);
+  }
+  void pulse() override { world_->pulse(-1); }
   const Traffic& traffic() const override { return world_->traffic; }
 
  private:
@@ -251,7 +286,10 @@ struct MpiTransport::Posted : Transfer {
   }
   void wait() override { transport.wait(requests, {x}, operation); }
   bool ready() override {
-    return Wait(*transport.world_, *transport.comm_, operation).over(requests);
+    Wait wait(*transport.world_, *transport.comm_, operation);
+    if (wait.over(requests)) return true;
+    wait.answer(requests);
+    return false;
   }
 
   MpiTransport transport;  // a copy: it only holds shared pointers
@@ -429,8 +467,7 @@ std::shared_ptr<Transport> mpi_world(TransportOptions options) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   MPI_Get_processor_name(host, &length);
   auto world = std::make_shared<MpiWorld>(
-      fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length)));
-  world->options = options;
+      fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length)), options);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm comm = MPI_COMM_NULL;
   check(MPI_Comm_dup(MPI_COMM_WORLD, &comm), world->place, "start");

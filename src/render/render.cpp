@@ -132,6 +132,7 @@ class Renderer {
   std::vector<uint8_t> there_;
   int replicas_;
   Pipeline pipeline_;
+  const Role role_;
   Progress progress_;
   SampleFiles files_;
   Stages stages_;
@@ -149,6 +150,7 @@ Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::stri
       there_(files_there(inputs, output_, machine.world)),
       replicas_(replica_count(inputs.job().layout, machine.world.size())),
       pipeline_(load(inputs, machine, clock_)),
+      role_(pipeline_.roles()[pipeline_.placement().replica.rank()]),
       progress_(progress_options(inputs, machine)),
       files_(inputs, output_, pipeline_, progress_, clock_),
       stages_(inputs, pipeline_, files_, clock_, machine.device),
@@ -159,6 +161,7 @@ Exit Renderer::run() {
   const auto& placement = pipeline_.placement();
   const auto roles = pipeline_.roles();
   Turns turns(placement.turns, leader_of(roles));
+  placement.turns.watch(true);
   ProgramMaker program(roles, placement.replica.rank(), in_flight(roles),
                        [&] { return next_steps(); });
   result_ = trireme::run(program, turns,
@@ -193,7 +196,8 @@ std::optional<int64_t> Renderer::next_steps() {
 
 void Renderer::perform(const Op& op) {
   const auto& batch = stages_.batch(op.visit.batch);
-  machine_.world.note(fmt::format("{} sample {}, step {}", to_string(op.kind),
+  const auto stage = role_.stage < 0 ? std::string() : fmt::format("stage {}, ", role_.stage);
+  machine_.world.note(fmt::format("{}{}, sample {}, step {}", stage, to_string(op.kind),
                                   batch.samples.front().index, op.visit.step));
   stages_.perform(op);
   show_progress();
@@ -207,6 +211,7 @@ void Renderer::after_turn(const ProgramMaker& program) {
 }
 
 void Renderer::show_progress() {
+  pipeline_.placement().turns.pulse();
   counts_.done = files_.done();
   counts_.failed = files_.failed();
   tally_.tell(counts_);
@@ -238,6 +243,7 @@ Exit Renderer::finish() {
   tally_.tell(counts_, /*end=*/true);
   world.note("waiting for the other replicas");
   tally_.wait_until_complete([&] { progress_.update(tally_.heard()); });
+  pipeline_.placement().turns.watch(false);
   world.note("report");
   const auto outcome = files_.outcome().over(world);
   Report report{.done = outcome.count(Fate::kMade),

@@ -89,7 +89,10 @@ void Tally::wait_until_complete(const std::function<void()>& meanwhile) {
     world_.start_receive(end, kHearer).wait_without_deadline();
     return;
   }
-  for (; !complete(); std::this_thread::sleep_for(kBetweenLooks)) meanwhile();
+  for (; !complete(); std::this_thread::sleep_for(kBetweenLooks)) {
+    world_.pulse();
+    meanwhile();
+  }
   for (int rank = 1; rank < world_.size(); ++rank) world_.start_send(end, rank);
 }
 

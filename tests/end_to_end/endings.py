@@ -89,7 +89,7 @@ class Running:
         self._mark = f"TRIREME_TEST={uuid.uuid4()}"
         name, value = self._mark.split("=")
         root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-        self._begun = time.monotonic()
+        self.begun = time.monotonic()
         self._told: float | None = None
         self._stderr: list[str] = []
         self.process = subprocess.Popen(
@@ -115,7 +115,7 @@ class Running:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             if self._told is None and MESSAGE.match(line):
-                self._told = time.monotonic() - self._begun
+                self._told = time.monotonic() - self.begun
             self._stderr.append(line)
 
     def processes(self) -> dict[int, int]:
@@ -156,7 +156,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self.end()
             raise
-        seconds = time.monotonic() - self._begun
+        seconds = time.monotonic() - self.begun
         self._reader.join(timeout=SECONDS_TO_END)
         assert self.processes() == {}, "processes are left"
         assert self.process.stdout is not None and self.process.stderr is not None

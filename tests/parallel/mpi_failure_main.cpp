@@ -1,6 +1,7 @@
 // What MPI ranks do when one of them fails, one way a run: `mpirun -n 3 mpi_failure HOW`. The test
 // that reads exit code, time and text is mpi_failure_test.cpp; this is its subject.
 //   absent   rank 1 does not take part: the others must end with 69 and name it
+//   chain    rank 1 hangs, rank 2 waits for it and rank 0 for rank 2
 //   throws   rank 1 fails with 65: all must end with 65
 //   killed   rank 1 dies without a word: all must end
 #include <csignal>
@@ -18,7 +19,7 @@ namespace {
 
 void fail_as(const std::string& how, const Group& world) {
   if (world.rank() != 1) return;
-  if (how == "absent") sleep(600);
+  if (how == "absent" || how == "chain") sleep(600);
   if (how == "throws") throw Error(Exit::kBadData, "[weights] a.safetensors is cut short");
   if (how == "killed") raise(SIGKILL);
 }
@@ -30,6 +31,7 @@ int run(const std::string& how) {
     const auto all = world.split(0, world.rank());
     world.note("stage 1, batch 3, step 7");
     fail_as(how, world);
+    if (how == "chain") world.receive(at::ones({1}), world.rank() == 0 ? 2 : 1);
     all.all_reduce(at::ones({100000}));
   } catch (const Error& error) {
     fprintf(stderr, "%s\n", error.what());

@@ -39,11 +39,21 @@ TEST(MpiFailure, TheDeadlineNamesWhoDidNotCome) {
   EXPECT_EQ(ending.code, 69) << ending.text;
   EXPECT_NE(ending.text.find("stage 1, batch 3, step 7: all_reduce waited 1 s for rank 1 -> every "
                              "rank of the group must take "
-                             "part -> another rank died or hangs"),
+                             "part -> rank 1 does not answer: it hangs, died, or works longer"),
             std::string::npos)
       << ending.text;
   EXPECT_NE(ending.text.find("[mpi] rank 0 of 3 ("), std::string::npos) << ending.text;
   EXPECT_LT(ending.seconds, 15);
+}
+
+// Rank 0 waits for rank 2, which waits for rank 1.
+TEST(MpiFailure, TheRankThatHangsIsNamedByRanksThatWaitForOthers) {
+  const auto ending = ending_of("chain");
+  EXPECT_EQ(ending.code, 69) << ending.text;
+  for (const auto* part : {"rank 0 of 3", "receive waited 1 s for rank 2", "rank 1 does not answer",
+                           "waiting for it: [mpi] rank 2 of 3", "stage 1, batch 3, step 7"})
+    EXPECT_NE(ending.text.find(part), std::string::npos) << part << " in " << ending.text;
+  EXPECT_LT(ending.seconds, 10);
 }
 
 TEST(MpiFailure, OneRanksErrorEndsAllWithItsExitCode) {
