@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace trireme {
 namespace {
@@ -62,6 +64,12 @@ at::Tensor Pending::wait() {
   return tensor_;
 }
 
+at::Tensor Pending::wait_without_deadline() {
+  constexpr auto kBetweenLooks = std::chrono::milliseconds(5);
+  while (!ready()) std::this_thread::sleep_for(kBetweenLooks);
+  return wait();
+}
+
 Group::Group(std::shared_ptr<Transport> transport)
     : transport_(transport && transport->size() > 1 ? std::move(transport) : nullptr) {}
 
@@ -87,6 +95,10 @@ Group Group::subset(const std::vector<int>& ranks) const {
   const auto place = std::find(ranks.begin(), ranks.end(), rank());
   const bool member = place != ranks.end();
   return split(member ? 0 : -1, static_cast<int>(place - ranks.begin()));
+}
+
+Group Group::on_hosts() const {
+  return transport_ ? Group(transport_->on_hosts()) : Group();
 }
 
 at::Tensor Group::all_reduce(at::Tensor x) const {
@@ -164,6 +176,10 @@ void Group::connect_ring() const {
 
 void Group::abort(const std::string& reason, Exit exit) const {
   if (transport_) transport_->abort(reason, exit);
+}
+
+void Group::note(const std::string& where) const {
+  if (transport_) transport_->note(where);
 }
 
 Traffic Group::traffic() const {

@@ -24,6 +24,9 @@ class Pending {
       : tensor_(std::move(tensor)), transfer_(std::move(transfer)) {}
   // What was received; what was sent, which may be changed from here on.
   at::Tensor wait();
+  // For another rank's work, which may take its time, rather than for the rank: a dead one ends the
+  // wait all the same, one that hangs does not.
+  at::Tensor wait_without_deadline();
   bool ready() const { return !transfer_ || transfer_->ready(); }  // wait() would return at once
 
  private:
@@ -44,6 +47,10 @@ class Group {
   Group split(int color, int key) const;
   // Collective: the group of the ranks named by `ranks`, in that order; a group of one elsewhere.
   Group subset(const std::vector<int>& ranks) const;
+
+  // Collective: the same ranks with a line of their own for host tensors, whose messages do not
+  // queue behind those of other groups.
+  Group on_hosts() const;
 
   // Sum over the ranks, in rank order; half types are summed in float32, and on hosts float32 is
   // rounded once. Same shape and same bits everywhere. A temporary that nobody else holds is summed
@@ -74,6 +81,9 @@ class Group {
 
   // Ends the other ranks of the world (see Transport); nothing where this group is one rank.
   void abort(const std::string& reason, Exit exit = Exit::kUnavailable) const;
+  // What this rank is at ("stage 1, step 7"): begins the errors of every group of its world from
+  // here on. Not a collective; nothing where this group is one rank.
+  void note(const std::string& where) const;
   // What this rank has sent since the world was made, over all groups split from it.
   Traffic traffic() const;
 

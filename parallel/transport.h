@@ -54,6 +54,8 @@ class Transport {
   // Collective. The new transport shares deadline, abort and traffic counter with this one. Null
   // where color is negative.
   virtual std::shared_ptr<Transport> split(int color, int key) = 0;
+  // Collective: a line of its own among the same ranks, for host tensors alone.
+  virtual std::shared_ptr<Transport> on_hosts() { return split(0, rank()); }
 
   // In place: the sum over ranks, the same bits on every rank. Float32, float64 or int64.
   virtual void all_reduce(at::Tensor& x) = 0;
@@ -77,6 +79,9 @@ class Transport {
   // threads throw Error(exit, reason), processes end with that exit code. With MPI it ends the
   // caller too and does not return.
   virtual void abort(const std::string& reason, Exit exit) = 0;
+  // What this rank is at ("stage 1, step 7"): its errors say so from here on, those of all groups
+  // of this world too.
+  virtual void note(const std::string&) {}
   virtual const Traffic& traffic() const = 0;
 };
 

@@ -1,6 +1,7 @@
-// Program: what the stages of a pipeline do, in order, as plain data. One executor runs it on
+// Program: what each rank of a replica does, in order, as plain data. One executor runs it on
 // tensors, one simulator on costs, one tracer records what happened; all read the same value, so
-// that what is predicted is what runs. Knows no tensor. One stage: a loop over batches and steps.
+// that what is predicted is what runs. Knows no tensor and no model. One rank: a loop over batches
+// and steps.
 #pragma once
 
 #include <cstdint>
@@ -9,47 +10,67 @@
 
 namespace trireme {
 
-// One pass of a batch through all stages.
+// What a rank of a replica holds. A rank may hold several things, or none.
+struct Role {
+  bool encodes = false;  // a part of the text encoders
+  int stage = -1;        // of the transformer's pipeline; -1: no part of the transformer
+  int place = 0;         // among the ranks of that stage: it sends to the same place of the next
+  bool decodes = false;  // a part of the VAE, or the last word where a job ends before it
+
+  bool operator==(const Role&) const = default;
+};
+
+// Of all ranks of a replica.
+using Roles = std::vector<Role>;
+
+int stage_count(const Roles& roles);
+// Ranks that hold this stage, in order.
+std::vector<int> ranks_of_stage(const Roles& roles, int stage);
+// The rank that comes to every turn first: of the first stage, or else an encoder.
+int leader_of(const Roles& roles);
+// Whether encoders have ranks that hold nothing of the transformer: they work a batch ahead.
+bool encodes_ahead(const Roles& roles);
+
+// One pass of a batch through all stages. Batches are numbered in the order in which they begin.
 struct Visit {
-  int batch = 0;
-  int step = 0;
+  int64_t batch = 0;
+  int64_t step = 0;
 
   bool operator==(const Visit&) const = default;
 };
 
-// The order in which every stage takes the visits of batches of so many steps each, `in_flight`
-// batches at a time: batches take turns, and a batch that is done leaves its turn to the next one
-// at once, whatever the steps of either. With at least as many in flight as stages no stage waits
-// but at the beginning and the end.
-std::vector<Visit> circular(const std::vector<int>& steps, int in_flight);
-
 struct Op {
   enum class Kind {
-    kBegin,    // first stage: noise and embeddings of a new batch
-    kReceive,  // activations from the stage before; on the first, the latents from the last
-    kForward,  // this stage's blocks
-    kStep,     // last stage: the scheduler's step
-    kSend,     // to the stage after; from the last to the first
-    kFinish,   // last stage: a batch's latents are done
+    kTurn,         // the leader: says that a turn (visit.step) is taken; the others: hear it
+    kEncode,       // the encoders' ranks together: a batch's text embeddings
+    kGiveText,     // ... to the transformer's ranks that do not encode
+    kTakeText,     // there
+    kBegin,        // the transformer's ranks: noise, and all that does not change between steps
+    kExpect,       // posts a receive, so that the transfer overlaps with what is computed meanwhile
+    kReceive,      // activations from the stage before; on the first, the latents from the last
+    kForward,      // the ranks of a stage together: its blocks
+    kStep,         // last stage: the scheduler's step
+    kSend,         // to the stage after; from the last to the first
+    kGiveLatents,  // last stage: of a batch that is done, to the VAE's other ranks
+    kTakeLatents,  // there
+    kDecode,       // the VAE's ranks together: a batch's pictures
   };
 
   Kind kind;
-  Visit visit;
-  int peer = -1;  // of a receive or send
+  Visit visit;    // of what is received or given: its own; a batch's last for kDecode
+  int peer = -1;  // rank of the replica, of kExpect, kReceive and kSend
 
   bool operator==(const Op&) const = default;
 };
 
-using Program = std::vector<Op>;  // of one stage
+using Program = std::vector<Op>;  // of one rank
 
-// One program a stage, checked.
-std::vector<Program> pipeline_programs(const std::vector<int>& steps, int in_flight, int stages);
+// The programs of all ranks for batches of so many steps each, checked. See ProgramMaker, which
+// makes the same as it goes.
+std::vector<Program> make_programs(const Roles& roles, int in_flight,
+                                   const std::vector<int64_t>& steps);
 
-// That the programs fit together: every send meets its receive, in one order for each pair, and no
-// stage waits for ever. Sends do not wait. Error (kBug) names the stage and the operation
-// otherwise.
-void check_programs(const std::vector<Program>& programs);
-
-std::string to_string(const Op& op);  // "forward batch 2 step 5"
+const char* to_string(Op::Kind kind);  // "forward"
+std::string to_string(const Op& op);   // "forward batch 2 step 5"
 
 }  // namespace trireme

@@ -7,8 +7,24 @@
 namespace trireme {
 namespace {
 
-bool computes(const Op& op) {
-  return op.kind != Op::Kind::kReceive && op.kind != Op::Kind::kSend;
+using Lane = std::vector<Span>;
+
+bool computes(const Span& span) {
+  switch (span.op.kind) {
+    case Op::Kind::kEncode:
+    case Op::Kind::kBegin:
+    case Op::Kind::kForward:
+    case Op::Kind::kStep:
+    case Op::Kind::kDecode:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_of_a_stage(const Lane& lane) {
+  return std::any_of(lane.begin(), lane.end(),
+                     [](const Span& span) { return span.op.kind == Op::Kind::kForward; });
 }
 
 }  // namespace
@@ -20,12 +36,20 @@ double Trace::seconds() const {
   return last;
 }
 
+double Trace::busy(size_t rank) const {
+  double seconds = 0;
+  for (const auto& span : lanes[rank]) seconds += computes(span) ? span.end - span.begin : 0;
+  return seconds;
+}
+
 double Trace::bubble() const {
-  const double all = seconds() * static_cast<double>(lanes.size());
-  double busy = 0;
-  for (const auto& lane : lanes)
-    for (const auto& span : lane) busy += computes(span.op) ? span.end - span.begin : 0;
-  return all > 0 ? 1 - busy / all : 0;
+  double all = 0, busy_seconds = 0;
+  for (size_t rank = 0; rank < lanes.size(); ++rank) {
+    if (!is_of_a_stage(lanes[rank])) continue;
+    all += seconds();
+    busy_seconds += busy(rank);
+  }
+  return all > 0 ? 1 - busy_seconds / all : 0;
 }
 
 // Names hold no quotes, so they need no escapes.

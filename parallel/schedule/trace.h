@@ -1,4 +1,4 @@
-// Trace: when each stage did what. The simulator makes one from costs, the executor one from what
+// Trace: when each rank did what. The simulator makes one from costs, the executor one from what
 // happened; both are read alike. Seconds from the beginning.
 #pragma once
 
@@ -16,15 +16,16 @@ struct Span {
 };
 
 struct Trace {
-  std::vector<std::vector<Span>> lanes;  // by stage, in the order of its program
+  std::vector<std::vector<Span>> lanes;  // by rank, in the order of its program
 
-  double seconds() const;  // to the end of the last span
-  // The part of all stages' time, from the beginning to the end of all, in which they did not
-  // compute: waits, and transfers that nothing hides.
+  double seconds() const;          // to the end of the last span
+  double busy(size_t rank) const;  // seconds in which it computed
+  // The part of the time of the transformer's ranks, from the beginning to the end of all, in which
+  // they did not compute: waits, and transfers that nothing hides.
   double bubble() const;
 };
 
-// In Chrome's trace format (chrome://tracing, Perfetto): one process a trace, one lane a stage.
+// In Chrome's trace format (chrome://tracing, Perfetto): one process a trace, one lane a rank.
 struct NamedTrace {
   std::string name;  // "predicted", "measured"
   Trace trace;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "parallel/split.h"
+#include "parallel/transports/place.h"
 
 namespace trireme {
 namespace {
@@ -24,12 +25,14 @@ constexpr int kWholeGroup = -1;
 
 // What the groups of this process share.
 struct MpiWorld {
-  std::string place;  // "[mpi] rank 2 of 4 (host)"
+  explicit MpiWorld(std::string who) : place(std::move(who)) {}
+
+  Place place;  // "[mpi] rank 2 of 4 (host)"
   TransportOptions options;
   Traffic traffic;
 };
 
-void check(int code, const std::string& place, const char* operation) {
+void check(int code, const Place& place, const char* operation) {
   if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
@@ -37,7 +40,7 @@ void check(int code, const std::string& place, const char* operation) {
   throw Error(Exit::kUnavailable,
               fmt::format("{}: {} failed: {} -> every rank must be reachable and run the same "
                           "program -> a rank died, or the network is down",
-                          place, operation, std::string_view(text, length)));
+                          place.text(), operation, std::string_view(text, length)));
 }
 
 // From eager to patient: a short wait costs no switch, a long one leaves the core to others.
@@ -172,8 +175,8 @@ class Wait {
     throw Error(Exit::kBug,
                 fmt::format("{}: {} got {} bytes from rank {} -> {} -> the ranks run different "
                             "programs",
-                            world_.place, operation_, bytes, comm_.world_ranks({request.peer})[0],
-                            request.expected));
+                            world_.place.text(), operation_, bytes,
+                            comm_.world_ranks({request.peer})[0], request.expected));
   }
 
   Error too_late(const std::vector<Request>& requests) const {
@@ -191,7 +194,7 @@ class Wait {
         Exit::kUnavailable,
         fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
                     "another rank died or hangs",
-                    world_.place, operation_, world_.options.deadline.count() / 1e3, whom));
+                    world_.place.text(), operation_, world_.options.deadline.count() / 1e3, whom));
   }
 
   const MpiWorld& world_;
@@ -219,6 +222,7 @@ class MpiTransport : public Transport {
   std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) override;
   void barrier() override;
   void abort(const std::string& reason, Exit exit) override;
+  void note(const std::string& where) override { world_->place.note(where); }
   const Traffic& traffic() const override { return world_->traffic; }
 
  private:
@@ -424,9 +428,8 @@ std::shared_ptr<Transport> mpi_world(TransportOptions options) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   MPI_Get_processor_name(host, &length);
-  auto world = std::make_shared<MpiWorld>();
-  world->place =
-      fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length));
+  auto world = std::make_shared<MpiWorld>(
+      fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length)));
   world->options = options;
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm comm = MPI_COMM_NULL;

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "parallel/split.h"
+#include "parallel/transports/place.h"
 
 namespace trireme {
 namespace {
@@ -61,14 +62,19 @@ struct Delivered : Transfer {
   bool ready() override { return true; }
 };
 
+// What the groups of one rank share.
+struct Self {
+  explicit Self(std::string who) : place(std::move(who)) {}
+
+  Place place;  // "[threads] rank 2 of 4"
+  Traffic traffic;
+};
+
 class ThreadTransport : public Transport {
  public:
   ThreadTransport(std::shared_ptr<ThreadWorld> world, std::shared_ptr<Room> room, int rank,
-                  std::shared_ptr<Traffic> traffic)
-      : world_(std::move(world)),
-        room_(std::move(room)),
-        rank_(rank),
-        traffic_(std::move(traffic)) {}
+                  std::shared_ptr<Self> self)
+      : world_(std::move(world)), room_(std::move(room)), rank_(rank), self_(std::move(self)) {}
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(room_->names.size()); }
@@ -83,15 +89,14 @@ class ThreadTransport : public Transport {
   std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) override;
   void barrier() override { meet("barrier"); }
   void abort(const std::string& reason, Exit exit) override;
-  const Traffic& traffic() const override { return *traffic_; }
+  void note(const std::string& where) override { self_->place.note(where); }
+  const Traffic& traffic() const override { return self_->traffic; }
 
  private:
   using Held = std::unique_lock<std::mutex>;
   struct Expected;
 
-  std::string place() const {
-    return fmt::format("[threads] rank {} of {}", room_->names[rank_], world_->ranks);
-  }
+  std::string place() const { return self_->place.text(); }
   void wait(Held& held, const char* operation, const std::function<bool()>& ready,
             const std::function<std::vector<int>()>& missing) const;
   void meet(const char* operation);
@@ -109,7 +114,7 @@ class ThreadTransport : public Transport {
   std::shared_ptr<ThreadWorld> world_;
   std::shared_ptr<Room> room_;
   int rank_;
-  std::shared_ptr<Traffic> traffic_;
+  std::shared_ptr<Self> self_;
 };
 
 struct ThreadTransport::Expected : Transfer {
@@ -196,8 +201,8 @@ void ThreadTransport::all_reduce(at::Tensor& x) {
   auto sum = chunk(0).to(rounds_once ? at::kDouble : x.scalar_type(), false, /*copy=*/true);
   for (int r = 1; r < size(); ++r) sum.add_(chunk(r));
   for (int r = 0; r < size(); ++r) chunk(r).copy_(sum);
-  traffic_->count("all_reduce", 2 * (size() - 1),
-                  x.nbytes() + (size() - 2) * static_cast<int64_t>(chunk(rank_).nbytes()));
+  self_->traffic.count("all_reduce", 2 * (size() - 1),
+                       x.nbytes() + (size() - 2) * static_cast<int64_t>(chunk(rank_).nbytes()));
   done("all_reduce");
 }
 
@@ -207,7 +212,7 @@ void ThreadTransport::all_gather(std::vector<at::Tensor>& all) {
     expect_same(all[r], shown[r], r, "all_gather");
     if (r != rank_) all[r].copy_(shown[r]);
   }
-  traffic_->count("all_gather", size() - 1, (size() - 1) * all[rank_].nbytes());
+  self_->traffic.count("all_gather", size() - 1, (size() - 1) * all[rank_].nbytes());
   done("all_gather");
 }
 
@@ -220,7 +225,7 @@ void ThreadTransport::all_to_all(const std::vector<at::Tensor>& give,
     post_letter(give[r], r);
     bytes += static_cast<int64_t>(give[r].nbytes());
   }
-  traffic_->count("all_to_all", size() - 1, bytes);
+  self_->traffic.count("all_to_all", size() - 1, bytes);
   for (int r = 0; r < size(); ++r) {
     if (r != rank_) take_letter(take[r], r, expect_letter(r));
   }
@@ -230,7 +235,7 @@ void ThreadTransport::broadcast(at::Tensor& x, int root) {
   const auto& shown = show(x, "broadcast");
   expect_same(x, shown[root], root, "broadcast");
   if (rank_ == root) {
-    traffic_->count("broadcast", size() - 1, (size() - 1) * x.nbytes());
+    self_->traffic.count("broadcast", size() - 1, (size() - 1) * x.nbytes());
   } else {
     x.copy_(shown[root]);
   }
@@ -239,7 +244,7 @@ void ThreadTransport::broadcast(at::Tensor& x, int root) {
 
 std::unique_ptr<Transfer> ThreadTransport::start_send(const at::Tensor& x, int to) {
   post_letter(x, to);
-  traffic_->count("send", 1, x.nbytes());
+  self_->traffic.count("send", 1, x.nbytes());
   return std::make_unique<Delivered>();
 }
 
@@ -307,7 +312,7 @@ std::shared_ptr<Transport> ThreadTransport::split(int color, int key) {
   if (color < 0) return nullptr;
   const auto& names = room->names;
   const auto mine = std::find(names.begin(), names.end(), room_->names[rank_]) - names.begin();
-  return std::make_shared<ThreadTransport>(world_, room, static_cast<int>(mine), traffic_);
+  return std::make_shared<ThreadTransport>(world_, room, static_cast<int>(mine), self_);
 }
 
 void ThreadTransport::abort(const std::string& reason, Exit exit) {
@@ -325,8 +330,8 @@ std::vector<std::shared_ptr<Transport>> thread_transports(int ranks, TransportOp
   const auto room = std::make_shared<Room>(std::move(names));
   std::vector<std::shared_ptr<Transport>> transports;
   for (int rank = 0; rank < ranks; ++rank) {
-    transports.push_back(
-        std::make_shared<ThreadTransport>(world, room, rank, std::make_shared<Traffic>()));
+    auto self = std::make_shared<Self>(fmt::format("[threads] rank {} of {}", rank, ranks));
+    transports.push_back(std::make_shared<ThreadTransport>(world, room, rank, std::move(self)));
   }
   return transports;
 }

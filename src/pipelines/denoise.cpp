@@ -1,6 +1,6 @@
 #include "src/pipelines/denoise.h"
 
-#include "src/pipelines/noise.h"
+#include <utility>
 
 namespace trireme {
 namespace {
@@ -16,64 +16,6 @@ TextEmbeddings stack(const std::vector<TextEmbeddings>& rows) {
   return {join(&TextEmbeddings::hidden), join(&TextEmbeddings::pooled),
           join(&TextEmbeddings::mask)};
 }
-
-// A batch of the denoiser for each thing that this rank evaluates.
-class Branches {
- public:
-  Branches(const Denoiser& denoiser, const Group& guidance, const DenoiseRequest& request)
-      : denoiser_(denoiser), guidance_(guidance), request_(request) {
-    const bool here_positive = guidance.alone() || guidance.rank() == kPositive;
-    main_ = begin(rows_of_this_rank());
-    if (here_positive && !request.guidance.skipped.empty() && request.guidance.on())
-      skipping_ = begin(request.text.positive);
-  }
-
-  // The guided prediction, on every rank.
-  at::Tensor operator()(const at::Tensor& input, int step) const {
-    if (!request_.guidance.on()) return predict(denoiser_, *main_, input, step);
-    const auto [negative, positive] = both(input, step);
-    auto guided = guide(negative, positive, request_.guidance.scale);
-    if (request_.guidance.skips(step, request_.num_inference_steps))
-      guided.add_(positive - without_some_blocks(input, step), request_.guidance.skip_scale);
-    return guided;
-  }
-
- private:
-  TextEmbeddings rows_of_this_rank() const {
-    const auto& text = request_.text;
-    if (!request_.guidance.on()) return text.positive;
-    if (guidance_.alone()) return stack(std::vector<TextEmbeddings>{*text.negative, text.positive});
-    return guidance_.rank() == kNegative ? *text.negative : text.positive;
-  }
-
-  std::unique_ptr<Denoising> begin(const TextEmbeddings& text) const {
-    const auto& t = request_.schedule->timesteps;
-    return denoiser_.begin(text, std::vector<float>(t.begin(), t.end()),
-                           {text.hidden.size(0), request_.height, request_.width});
-  }
-
-  std::pair<at::Tensor, at::Tensor> both(const at::Tensor& input, int step) const {
-    if (guidance_.alone()) {
-      const auto halves = predict(denoiser_, *main_, at::cat({input, input}), step).chunk(2);
-      return {halves[kNegative], halves[kPositive]};
-    }
-    const auto mine = predict(denoiser_, *main_, input, step);
-    const auto all = guidance_.all_gather(mine.unsqueeze(0), 0);  // the branches meet
-    return {all[kNegative], all[kPositive]};
-  }
-
-  at::Tensor without_some_blocks(const at::Tensor& input, int step) const {
-    const auto mine = skipping_
-                          ? predict(denoiser_, *skipping_, input, step, request_.guidance.skipped)
-                          : at::empty_like(input);
-    return guidance_.broadcast(mine, guidance_.alone() ? 0 : kPositive);
-  }
-
-  const Denoiser& denoiser_;
-  const Group& guidance_;
-  const DenoiseRequest& request_;
-  std::unique_ptr<Denoising> main_, skipping_;
-};
 
 // The first step at which each sample was no longer finite, from [steps][batch] flags.
 std::vector<int64_t> first_broken(const std::vector<at::Tensor>& finite) {
@@ -98,27 +40,138 @@ Conditioning stack(const std::vector<Conditioning>& rows) {
   return all;
 }
 
-Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseRequest& request,
-                 at::Device device, const GoOn& go_on) {
-  const auto& schedule = *request.schedule;
-  const auto channels = denoiser.latent_channels();
-  const Branches prediction(denoiser, guidance, request);
-  Solver solver(request.schedule);
-  Noise noise(request.seeds);
-  const auto draw = [&] { return noise.draw(channels, request.height, request.width).to(device); };
+StagedBatch::StagedBatch(const Denoiser& denoiser, const Mesh& mesh, DenoiseRequest request,
+                         at::Device device)
+    : denoiser_(denoiser),
+      mesh_(mesh),
+      request_(std::move(request)),
+      device_(device),
+      noise_(request_.seeds),
+      solver_(request_.schedule),
+      main_(begin(text_of_this_rank(), {})) {
+  const auto& guidance = request_.guidance;
+  const bool here_positive = mesh.guidance.alone() || mesh.guidance.rank() == kPositive;
+  if (here_positive && guidance.on() && !guidance.skipped.empty())
+    skipping_ = begin(request_.text.positive, guidance.skipped);
+  if (first_stage() || last_stage()) latents_ = draw().mul_(request_.schedule->init_noise_sigma);
+  request_.text = {};
+}
 
-  auto latents = draw().mul_(schedule.init_noise_sigma);
-  std::vector<at::Tensor> finite;
-  for (int64_t step = 0; step < schedule.size(); ++step) {
-    if (!go_on(step)) return {};
-    const auto input = solver.input(latents, step);
-    const auto fresh = schedule.needs_noise ? draw() : at::Tensor();
-    latents = solver.step(prediction(input, static_cast<int>(step)), step, latents, fresh);
-    // A sum is finite only if every term is; looked at after the loop, so that no step waits for
-    // it.
-    finite.push_back(at::isfinite(latents.flatten(1).sum(1)));
+at::Tensor StagedBatch::draw() {
+  return noise_.draw(denoiser_.latent_channels(), request_.height, request_.width).to(device_);
+}
+
+TextEmbeddings StagedBatch::text_of_this_rank() const {
+  const auto& text = request_.text;
+  if (!request_.guidance.on()) return text.positive;
+  if (mesh_.guidance.alone())
+    return stack(std::vector<TextEmbeddings>{*text.negative, text.positive});
+  return mesh_.guidance.rank() == kNegative ? *text.negative : text.positive;
+}
+
+StagedBatch::Branch StagedBatch::begin(const TextEmbeddings& text, SkippedBlocks skipped) const {
+  const auto& t = request_.schedule->timesteps;
+  return {denoiser_.begin(text, std::vector<float>(t.begin(), t.end()),
+                          {text.hidden.size(0), request_.height, request_.width}),
+          std::move(skipped),
+          {},
+          {}};
+}
+
+std::vector<StagedBatch::Branch*> StagedBatch::branches_of(int64_t step) {
+  if (skipping_ && request_.guidance.skips(step, request_.num_inference_steps))
+    return {&main_, &*skipping_};
+  return {&main_};
+}
+
+void StagedBatch::expect(int64_t step) {
+  const int stages = mesh_.pipeline.size();
+  const auto post = [&](const at::Tensor& like) {
+    const int before = (mesh_.pipeline.rank() + stages - 1) % stages;
+    expected_.push_back(mesh_.pipeline.start_receive(like, before));
+  };
+  if (first_stage()) return post(latents_);
+  for (const auto* branch : branches_of(step)) {
+    const auto like = branch->batch->arriving();
+    post(like.image);
+    if (like.text.defined()) post(like.text);
   }
-  return {true, latents, first_broken(finite)};
+}
+
+void StagedBatch::receive(int64_t step) {
+  if (expected_.empty()) expect(step);
+  auto next = expected_.begin();
+  if (first_stage()) {
+    latents_ = next->wait();
+  } else {
+    for (auto* branch : branches_of(step)) {
+      branch->streams.image = next++->wait();
+      if (branch->batch->arriving().text.defined()) branch->streams.text = next++->wait();
+    }
+  }
+  expected_.clear();
+}
+
+void StagedBatch::forward(int64_t step) {
+  const int row = static_cast<int>(step);
+  for (auto* branch : branches_of(step)) {
+    if (first_stage()) {
+      const auto input = solver_.input(latents_, step);
+      const bool doubled = branch == &main_ && request_.guidance.on() && mesh_.guidance.alone();
+      branch->streams =
+          branch->batch->embed((doubled ? at::cat({input, input}) : input).to(denoiser_.dtype()));
+    }
+    branch->streams = branch->batch->blocks(std::move(branch->streams), row, branch->skipped);
+    if (!last_stage()) continue;
+    const auto whole = branch->batch->head(std::exchange(branch->streams, {}), row);
+    // A learned variance is cut off.
+    branch->prediction = whole.narrow(1, 0, denoiser_.latent_channels()).to(at::kFloat);
+  }
+}
+
+std::pair<at::Tensor, at::Tensor> StagedBatch::both_predictions() const {
+  if (mesh_.guidance.alone()) {
+    const auto halves = main_.prediction.chunk(2);
+    return {halves[kNegative], halves[kPositive]};
+  }
+  const auto all = mesh_.guidance.all_gather(main_.prediction.unsqueeze(0), 0);  // they meet
+  return {all[kNegative], all[kPositive]};
+}
+
+at::Tensor StagedBatch::guided(int64_t step) {
+  if (!request_.guidance.on()) return main_.prediction;
+  const auto [negative, positive] = both_predictions();
+  auto guided = guide(negative, positive, request_.guidance.scale);
+  if (!request_.guidance.skips(step, request_.num_inference_steps)) return guided;
+  const auto mine = skipping_ ? skipping_->prediction : at::empty_like(positive);
+  const auto skipped = mesh_.guidance.broadcast(mine, mesh_.guidance.alone() ? 0 : kPositive);
+  return guided.add_(positive - skipped, request_.guidance.skip_scale);
+}
+
+void StagedBatch::step(int64_t step) {
+  const auto fresh = request_.schedule->needs_noise ? draw() : at::Tensor();
+  latents_ = solver_.step(guided(step), step, latents_, fresh);
+  main_.prediction.reset();
+  // A sum is finite only if every term is; looked at after the last step, so that none waits for
+  // it.
+  finite_.push_back(at::isfinite(latents_.flatten(1).sum(1)));
+}
+
+void StagedBatch::send(int64_t step) {
+  const int after = (mesh_.pipeline.rank() + 1) % mesh_.pipeline.size();
+  if (last_stage()) {
+    mesh_.pipeline.start_send(latents_, after);
+    return;
+  }
+  for (auto* branch : branches_of(step)) {
+    const auto streams = std::exchange(branch->streams, {});
+    mesh_.pipeline.start_send(streams.image, after);
+    if (streams.text.defined()) mesh_.pipeline.start_send(streams.text, after);
+  }
+}
+
+Denoised StagedBatch::result() const {
+  return {latents_, first_broken(finite_)};
 }
 
 }  // namespace trireme

@@ -1,18 +1,18 @@
-// The denoising loop: from noise to latents. Every rank of the transformer holds the whole latents
-// of its batch and steps them alike; only the model's evaluation is divided. The one line that is
+// Denoising of a batch, from noise to latents, as one rank of the transformer does it: its methods
+// are the operations of a program (parallel/schedule), and a stage of a pipeline works on several
+// batches in turn. The first stage takes latents in, the last one steps them; the one line that is
 // particular to guidance over ranks is where the branches' predictions meet.
 #pragma once
 
 #include <ATen/ATen.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "parallel/group.h"
+#include "parallel/mesh.h"
 #include "src/pipelines/guidance.h"
+#include "src/pipelines/noise.h"
 #include "src/schedulers/solver.h"
 #include "src/transformers/denoiser.h"
 
@@ -23,6 +23,9 @@ struct Conditioning {
   TextEmbeddings positive;
   std::optional<TextEmbeddings> negative;
 };
+
+// Rows of several one-row conditionings, one below the other.
+Conditioning stack(const std::vector<Conditioning>& rows);
 
 // One batch, rows in the order of its samples.
 struct DenoiseRequest {
@@ -35,19 +38,56 @@ struct DenoiseRequest {
   int64_t num_inference_steps = 0;
 };
 
-// Called before each step with its number; false ends the loop there, on every rank alike.
-using GoOn = std::function<bool(int64_t step)>;
-
 struct Denoised {
-  bool complete = false;                // else nothing below is meant
   at::Tensor latents;                   // float32 [batch, channels, h, w]
   std::vector<int64_t> broken_at_step;  // [batch]: the step whose result was not finite, or -1
 };
 
-Denoised denoise(const Denoiser& denoiser, const Group& guidance, const DenoiseRequest& request,
-                 at::Device device, const GoOn& go_on);
+class StagedBatch {
+ public:
+  // Draws the noise and computes what does not change between steps. `denoiser` and `mesh` must
+  // outlive this.
+  StagedBatch(const Denoiser& denoiser, const Mesh& mesh, DenoiseRequest request,
+              at::Device device);
 
-// Rows of several one-row conditionings, one below the other.
-Conditioning stack(const std::vector<Conditioning>& rows);
+  void expect(int64_t step);   // posts the receive ...
+  void receive(int64_t step);  // ... and waits for it; posts it first if nobody did
+  void forward(int64_t step);  // this stage's blocks, with embedding or head where they are here
+  void step(int64_t step);     // last stage: guidance and the scheduler's step
+  void send(int64_t step);     // streams to the next stage, latents from the last to the first
+
+  bool is_last(int64_t step) const { return step + 1 == request_.schedule->size(); }
+  Denoised result() const;  // of the last stage, after the last step
+
+ private:
+  // One evaluation of the denoiser: both guidance branches or one, or one with blocks left out.
+  struct Branch {
+    std::unique_ptr<Denoising> batch;
+    SkippedBlocks skipped;
+    Streams streams;
+    at::Tensor prediction;  // float32, last stage
+  };
+
+  bool first_stage() const { return mesh_.pipeline.rank() == 0; }
+  bool last_stage() const { return mesh_.pipeline.rank() == mesh_.pipeline.size() - 1; }
+  std::vector<Branch*> branches_of(int64_t step);
+  TextEmbeddings text_of_this_rank() const;
+  Branch begin(const TextEmbeddings& text, SkippedBlocks skipped) const;
+  at::Tensor draw();
+  at::Tensor guided(int64_t step);
+  std::pair<at::Tensor, at::Tensor> both_predictions() const;
+
+  const Denoiser& denoiser_;
+  const Mesh& mesh_;
+  DenoiseRequest request_;
+  at::Device device_;
+  Noise noise_;
+  Solver solver_;
+  Branch main_;
+  std::optional<Branch> skipping_;
+  at::Tensor latents_;              // first and last stage
+  std::vector<Pending> expected_;   // in the order in which they are sent
+  std::vector<at::Tensor> finite_;  // bool [batch] of each step, last stage
+};
 
 }  // namespace trireme

@@ -1,6 +1,7 @@
-// Pipeline: a model on the ranks of one replica, as three functions: encode a prompt, denoise a
-// batch, decode a sample. It owns this rank's part of every component and nothing that changes. All
-// ranks of the replica call encode and denoise together; decode is called by the VAE's ranks alone.
+// Pipeline: a model on the ranks of one replica: what encodes a prompt, denoises a batch and
+// decodes a sample. It owns this rank's part of every component and nothing that changes. What is
+// done in which order is the program's to say (parallel/schedule); each function is called by the
+// ranks of its component, together.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -43,28 +44,31 @@ class Pipeline {
   // component's list of what is not needed.
   Pipeline(const Repository& repository, Placement placement, PipelineOptions options);
 
-  // Collective over the replica; every rank gets the embeddings.
-  TextEmbeddings encode(const Prompt& prompt) const;
+  // On the text encoders' ranks: the embeddings, a batch of one.
+  TextEmbeddings encode(const Prompt& prompt) const { return (*text_)(prompt); }
 
-  // Collective over the replica; every rank gets the latents. Ends before a step to which any rank
-  // of the transformer says no.
-  Denoised denoise(const std::vector<Sample>& samples, const Recipe& recipe,
-                   const Conditioning& text, const GoOn& go_on) const;
+  // How a batch of this recipe is stepped.
+  std::shared_ptr<const Schedule> schedule(const Recipe& recipe) const;
+  // On the transformer's ranks: a batch before its first step. It must not outlive this.
+  StagedBatch begin(const std::vector<Sample>& samples, const Recipe& recipe,
+                    Conditioning text) const;
 
-  // latents float32 [channels, h, w] -> a picture's rows, which the first of the VAE's ranks takes,
-  // one rank's after the other's, so that none holds them all (but where the picture is resized).
-  // Collective over the VAE's ranks.
+  // On the VAE's ranks: this rank's rows of the latents, float32 [channels, rows, w] -> a picture's
+  // rows, which the first of them takes, one rank's after the other's, so that none holds them all
+  // (but where the picture is resized).
   void decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const;
 
   const ModelFacts& facts() const { return facts_; }
   const Placement& placement() const { return placement_; }
+  // What the ranks of the replica do in this job. The VAE has the last word of a batch, or else the
+  // first rank of the last stage.
+  Roles roles() const;
+  int writer() const;  // the rank of the replica that writes files
   std::string scheduler_class(const Recipe& recipe) const;
 
  private:
   SchedulerConfig scheduler_for(const Recipe& recipe) const;
-  DenoiseRequest request_for(const std::vector<Sample>& samples, const Recipe& recipe,
-                             const Conditioning& text) const;
-  Denoised everywhere(Denoised denoised) const;
+  Size latent_size(const Recipe& recipe) const;
 
   ModelFacts facts_;
   Placement placement_;

@@ -23,7 +23,31 @@ TransformerChoice default_transformer(int ranks, int64_t blocks) {
   return choice;
 }
 
+// Guidance, pipeline, sequence, tensor: the rank's place in the mesh says what it holds.
+Roles roles_of(const Placement& p) {
+  Roles roles(p.replica.size());
+  for (const int rank : p.text_encoders) roles[rank].encodes = true;
+  for (const int rank : p.vae) roles[rank].decodes = true;
+  const int inner = p.mesh_shape.sequence * p.mesh_shape.tensor, stages = p.mesh_shape.pipeline;
+  for (int place = 0; place < static_cast<int>(p.transformer.size()); ++place) {
+    auto& role = roles[p.transformer[place]];
+    role.stage = place / inner % stages;
+    role.place = place / (inner * stages) * inner + place % inner;
+  }
+  return roles;
+}
+
 }  // namespace
+
+std::vector<int> Placement::last_stage() const {
+  return ranks_of_stage(roles, stage_count(roles) - 1);
+}
+
+std::optional<int> Placement::guidance_half(int rank) const {
+  if (mesh_shape.guidance == 1) return std::nullopt;
+  const auto place = std::find(transformer.begin(), transformer.end(), rank) - transformer.begin();
+  return static_cast<int>(2 * place / static_cast<int64_t>(transformer.size()));
+}
 
 bool Placement::holds(const std::vector<int>& ranks) const {
   return std::find(ranks.begin(), ranks.end(), replica.rank()) != ranks.end();
@@ -51,10 +75,12 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
                   .sequence = transformer.sequence,
                   .ring = transformer.ring,
                   .tensor = transformer.tensor};
+  p.roles = roles_of(p);
   p.encoder_tensor = p.replica.subset(p.text_encoders);
-  p.denoising = p.replica.subset(p.transformer);
   p.patch = p.replica.subset(p.vae);
-  if (p.holds(p.transformer)) p.mesh = Mesh::over(p.denoising, p.mesh_shape);
+  const auto denoising = p.replica.subset(p.transformer);
+  if (p.holds(p.transformer)) p.mesh = Mesh::over(denoising, p.mesh_shape);
+  for (auto* group : {&p.turns, &p.text, &p.latents}) *group = p.replica.on_hosts();
   return p;
 }
 

@@ -2,11 +2,13 @@
 // once from the job's layout; one rank holds everything.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "parallel/group.h"
 #include "parallel/mesh.h"
+#include "parallel/schedule/program.h"
 #include "src/config/layout.h"
 
 namespace trireme {
@@ -16,14 +18,20 @@ struct Placement {
   std::vector<int> text_encoders;  // their ranks in the replica
   std::vector<int> transformer;
   std::vector<int> vae;
+  Roles roles;  // the same by rank
 
   Group encoder_tensor;  // the text encoders' ranks; alone elsewhere
-  Group denoising;       // the transformer's ranks; alone elsewhere
   MeshShape mesh_shape;
-  Mesh mesh;    // of the same ranks
+  Mesh mesh;    // of the transformer's ranks; alone elsewhere
   Group patch;  // the VAE's ranks; alone elsewhere
+  // The replica again, on hosts, for what must not queue behind other things: whether a turn is
+  // taken, text embeddings, latents.
+  Group turns, text, latents;
 
   bool holds(const std::vector<int>& ranks) const;  // whether this rank is one of them
+  std::vector<int> last_stage() const;
+  // Which half of the guidance axis a rank of the transformer is, if there are two.
+  std::optional<int> guidance_half(int rank) const;
 };
 
 // Splits a world into replicas: replica r is the ranks from r x (world / replicas).

@@ -1,6 +1,6 @@
 // RecentEmbeddings: the text embeddings of the prompts seen last, so that the negative prompt,
-// above all, is encoded once. Collective like Pipeline::encode: ranks that are asked for the same
-// prompts in the same order hold and miss the same ones.
+// above all, is encoded once. On the text encoders' ranks: asked for the same prompts in the same
+// order they hold and miss the same ones.
 #pragma once
 
 #include <map>

@@ -22,6 +22,7 @@ struct ModelFacts {
   int64_t sample_size = 0;        // latent pixels of a side that the transformer was trained for
   int64_t pixels_per_latent = 8;  // of a side, by the VAE
   int64_t patch_size = 2;
+  bool text_on_every_stage = false;  // blocks read the text encoders' tokens, not only the first
 };
 
 struct Recipe {

@@ -30,6 +30,7 @@ class Inputs {
   bool has_file(const Sample& sample) const { return !only_embeds() || sample.number == 0; }
   int64_t file_count() const;
   int64_t file_index(const Sample& sample) const;  // names the file
+  int64_t first_file() const { return first_file_; }
   // file_index counted from this job's first file.
   int64_t position(const Sample& sample) const { return file_index(sample) - first_file_; }
 

@@ -3,21 +3,19 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <chrono>
-#include <thread>
+#include <algorithm>
 
-#include "src/pipelines/recent_embeddings.h"
+#include "parallel/schedule/run.h"
 #include "src/render/batches.h"
-#include "src/render/files.h"
 #include "src/render/inputs.h"
-#include "src/render/outcome.h"
+#include "src/render/sample_files.h"
+#include "src/render/stages.h"
 #include "src/render/tally.h"
 
 namespace trireme {
 namespace {
 
 constexpr int kSpeaker = 0;  // the rank that says and writes what is said and written once
-constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
 
 at::ScalarType scalar_type(Dtype dtype) {
   if (dtype == Dtype::kBFloat16) return at::kBFloat16;
@@ -81,6 +79,27 @@ ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {
           .voice = voice_for(machine.terminal)};
 }
 
+// Whether each file was there when the run began, as one rank sees it: all ranks form the same
+// batches.
+std::vector<uint8_t> files_there(const Inputs& inputs, const OutputFolder& output,
+                                 const Group& world) {
+  auto there = at::zeros({inputs.file_count()}, at::kByte);
+  if (world.rank() == kSpeaker)
+    for (const auto index : output.done_samples())
+      if (const auto at = index - inputs.first_file(); at >= 0 && at < there.numel()) there[at] = 1;
+  there = world.broadcast(there, kSpeaker);
+  const auto* begin = there.const_data_ptr<uint8_t>();
+  return {begin, begin + there.numel()};
+}
+
+// The rank of each replica that writes.
+std::vector<int> writers(const Pipeline& pipeline, int replicas) {
+  std::vector<int> ranks;
+  for (int replica = 0; replica < replicas; ++replica)
+    ranks.push_back(replica * pipeline.placement().replica.size() + pipeline.writer());
+  return ranks;
+}
+
 // A job under way on this rank.
 class Renderer {
  public:
@@ -88,18 +107,11 @@ class Renderer {
   Exit run();
 
  private:
-  // Each takes a batch one stage further, and says false if a signal asks to stop.
-  bool visit(const Batch& batch);
-  bool make(const Batch& batch);
-  bool denoise(const Batch& batch, const std::vector<Conditioning>& rows);
-
-  void write_embeds(const Batch& batch, const std::vector<Conditioning>& rows);
-  void finish_sample(const Batch& batch, const Sample& sample, const at::Tensor& latents);
-  void make_picture(const Batch& batch, const Sample& sample, const at::Tensor& latents);
-  void fail(const Sample& sample, int64_t step);
-  void write(const Sample& sample, const std::string& bytes);
+  std::optional<int64_t> next_steps();
+  bool is_there(const Batch& batch) const;
+  void perform(const Op& op);
+  void after_turn(const ProgramMaker& program);
   void show_progress();
-  bool is_done(const Batch& batch) const;
 
   Exit finish();
   RankReport rank_report() const;
@@ -109,149 +121,85 @@ class Renderer {
   StageClock clock_;
   double begun_ = steady_seconds();
   OutputFolder output_;
+  std::vector<uint8_t> there_;
   int replicas_;
   Pipeline pipeline_;
-  RecentEmbeddings embeddings_;
-  Outcome outcome_;
   Progress progress_;
+  SampleFiles files_;
+  Stages stages_;
+  Batches batches_;
   ProgressCounts counts_;  // of this replica
   Tally tally_;
-  bool stopped_ = false;
+  RunResult result_;
 };
 
 Renderer::Renderer(const Inputs& inputs, const Machine& machine)
     : inputs_(inputs),
       machine_(machine),
       output_(open_output(inputs, machine.world)),
+      there_(files_there(inputs, output_, machine.world)),
       replicas_(replica_count(inputs.job().layout, machine.world.size())),
       pipeline_(load(inputs, machine, clock_)),
-      embeddings_(pipeline_),
-      outcome_(inputs.file_count()),
       progress_(progress_options(inputs, machine)),
-      tally_(machine.world, replicas_) {}
+      files_(inputs, output_, pipeline_, progress_, clock_),
+      stages_(inputs, pipeline_, files_, clock_, machine.device),
+      batches_(inputs, inputs.job().layout.batch_size.value_or(1)),
+      tally_(machine.world, writers(pipeline_, replicas_)) {}
 
 Exit Renderer::run() {
-  const int replica = machine_.world.rank() / (machine_.world.size() / replicas_);
-  for_each_batch(inputs_, inputs_.job().layout.batch_size.value_or(1), [&](const Batch& batch) {
-    if (batch.number % replicas_ == replica) stopped_ = !visit(batch);
-    return !stopped_;
-  });
+  const auto& placement = pipeline_.placement();
+  const auto roles = pipeline_.roles();
+  Turns turns(placement.turns, leader_of(roles));
+  ProgramMaker program(roles, placement.replica.rank(), std::max(1, stage_count(roles)),
+                       [&] { return next_steps(); });
+  result_ = trireme::run(program, turns,
+                         {.perform = [&](const Op& op) { perform(op); },
+                          .wants_to_stop = [&] { return machine_.stop_signal() != 0; },
+                          .after_turn = [&] { after_turn(program); }});
   return finish();
 }
 
-bool Renderer::is_done(const Batch& batch) const {
-  for (const auto& sample : batch.samples)
-    if (!output_.is_done(inputs_.file_index(sample))) return false;
-  return true;
+bool Renderer::is_there(const Batch& batch) const {
+  return std::all_of(batch.samples.begin(), batch.samples.end(),
+                     [&](const Sample& sample) { return there_[inputs_.position(sample)] != 0; });
 }
 
-bool Renderer::visit(const Batch& batch) {
-  const auto& replica = pipeline_.placement().replica;
-  // Ranks may look at different moments: the first one's eyes count, and anyone's wish to stop.
-  const bool missing = replica.rank() == 0 && !is_done(batch);
-  const int64_t stops = machine_.stop_signal() != 0;
-  const auto agreed = replica.all_reduce(at::tensor({int64_t{missing}, stops}, at::kLong));
-  if (agreed[1].item<int64_t>() != 0) return false;
-  if (agreed[0].item<int64_t>() != 0) return make(batch);
-  for (const auto& sample : batch.samples) outcome_.note(inputs_.position(sample), Fate::kWasThere);
-  counts_.skipped += static_cast<int64_t>(batch.samples.size());
-  return true;
-}
-
-bool Renderer::make(const Batch& batch) {
-  std::vector<Conditioning> rows;
-  {
-    const auto timer = clock_.time(Stage::kEncode);
-    for (const auto& sample : batch.samples) rows.push_back(embeddings_(sample, batch.recipe));
-  }
-  if (!inputs_.only_embeds()) return denoise(batch, rows);
-  write_embeds(batch, rows);
-  return true;
-}
-
-void Renderer::write_embeds(const Batch& batch, const std::vector<Conditioning>& rows) {
-  const auto& placement = pipeline_.placement();
-  if (placement.replica.rank() == placement.text_encoders.front())
-    for (size_t i = 0; i < rows.size(); ++i)
-      write(batch.samples[i], embeds_file(inputs_.job(), batch.samples[i], batch.recipe, rows[i]));
-  counts_.done += static_cast<int64_t>(rows.size());
-  show_progress();
-}
-
-bool Renderer::denoise(const Batch& batch, const std::vector<Conditioning>& rows) {
-  const auto go_on = [&](int64_t step) {
-    if (step > 0) counts_.steps += static_cast<int64_t>(batch.samples.size());
-    show_progress();
-    return machine_.stop_signal() == 0;
-  };
-  Denoised denoised;
-  {
-    const auto timer = clock_.time(Stage::kDenoise);
-    denoised = pipeline_.denoise(batch.samples, batch.recipe, stack(rows), go_on);
-  }
-  if (!denoised.complete) return false;
-  counts_.steps += static_cast<int64_t>(batch.samples.size());  // the last
-  for (size_t i = 0; i < batch.samples.size(); ++i) {
-    const auto& sample = batch.samples[i];
-    if (denoised.broken_at_step[i] >= 0) {
-      fail(sample, denoised.broken_at_step[i]);
-    } else {
-      finish_sample(batch, sample, denoised.latents[static_cast<int64_t>(i)]);
+// The next batch that this replica makes: replicas take them in turn.
+std::optional<int64_t> Renderer::next_steps() {
+  const int replica = machine_.world.rank() / pipeline_.placement().replica.size();
+  while (auto batch = batches_.next()) {
+    if (batch->number % replicas_ != replica) continue;
+    if (is_there(*batch)) {
+      for (const auto& sample : batch->samples)
+        files_.outcome().note(inputs_.position(sample), Fate::kWasThere);
+      counts_.skipped += static_cast<int64_t>(batch->samples.size());
+      continue;
     }
+    const auto steps = inputs_.only_embeds() ? 1 : pipeline_.schedule(batch->recipe)->size();
+    stages_.add(std::move(*batch));
+    return steps;
   }
+  return std::nullopt;
+}
+
+void Renderer::perform(const Op& op) {
+  const auto& batch = stages_.batch(op.visit.batch);
+  machine_.world.note(fmt::format("{} sample {}, step {}", to_string(op.kind),
+                                  batch.samples.front().index, op.visit.step));
+  stages_.perform(op);
   show_progress();
-  return true;
 }
 
-// On the ranks that have the last stage: latents to a file, which the first of them writes.
-void Renderer::finish_sample(const Batch& batch, const Sample& sample, const at::Tensor& latents) {
-  ++counts_.done;
-  const auto& placement = pipeline_.placement();
-  if (inputs_.job().last_stage == JobStage::kDecode) {
-    if (placement.holds(placement.vae)) make_picture(batch, sample, latents);
-  } else if (placement.replica.rank() == placement.transformer.front()) {
-    write(sample, latents_file(inputs_.job(), sample, batch.recipe, latents));
-  }
-}
-
-// Rows go to the file as they come.
-void Renderer::make_picture(const Batch& batch, const Sample& sample, const at::Tensor& latents) {
-  const auto timer = clock_.time(Stage::kDecode);
-  const auto& placement = pipeline_.placement();
-  if (placement.replica.rank() != placement.vae.front())
-    return pipeline_.decode(latents, batch.recipe, {});
-  auto file = output_.begin_file(inputs_.file_index(sample));
-  auto png =
-      picture_writer(inputs_.job(), sample, batch.recipe, pipeline_.scheduler_class(batch.recipe),
-                     [&](std::string_view bytes) { file.write(bytes); });
-  pipeline_.decode(latents, batch.recipe, [&](const at::Tensor& rows) {
-    const auto writing = clock_.time(Stage::kWrite);
-    png.rows({rows.const_data_ptr<uint8_t>(), static_cast<size_t>(rows.numel())});
-  });
-  const auto writing = clock_.time(Stage::kWrite);
-  png.finish();
-  file.commit();
-  outcome_.note(inputs_.position(sample), Fate::kMade);
-}
-
-void Renderer::fail(const Sample& sample, int64_t step) {
-  const auto why = fmt::format(
-      "[denoise] sample {}: NaN or infinity after step {} -> finite latents "
-      "-> weights that overflow this dtype; try dtype: float32",
-      sample.index, step);
-  if (inputs_.job().output.on_error == OnError::kStop) throw Error(Exit::kBadData, why);
-  ++counts_.failed;
-  outcome_.note(inputs_.position(sample), Fate::kFailed);
-  if (pipeline_.placement().replica.rank() == kSpeaker) progress_.message(why);
-}
-
-void Renderer::write(const Sample& sample, const std::string& bytes) {
-  const auto timer = clock_.time(Stage::kWrite);
-  output_.write(inputs_.file_index(sample), bytes);
-  outcome_.note(inputs_.position(sample), Fate::kMade);
+void Renderer::after_turn(const ProgramMaker& program) {
+  if (const auto visit = program.visit(); visit && !inputs_.only_embeds())
+    counts_.steps += static_cast<int64_t>(stages_.batch(visit->batch).samples.size());
+  stages_.forget_before(program.oldest());
+  show_progress();
 }
 
 void Renderer::show_progress() {
+  counts_.done = files_.done();
+  counts_.failed = files_.failed();
   tally_.tell(counts_);
   progress_.update(tally_.heard());
 }
@@ -269,14 +217,12 @@ RankReport Renderer::rank_report() const {
 
 Exit Renderer::finish() {
   const auto& world = machine_.world;
+  show_progress();
   tally_.tell(counts_, /*end=*/true);
-  if (world.rank() == kSpeaker) {
-    while (!tally_.complete()) {
-      progress_.update(tally_.heard());
-      std::this_thread::sleep_for(kBetweenLooks);
-    }
-  }
-  const auto outcome = outcome_.over(world);
+  world.note("waiting for the other replicas");
+  tally_.wait_until_complete([&] { progress_.update(tally_.heard()); });
+  world.note("report");
+  const auto outcome = files_.outcome().over(world);
   Report report{.done = outcome.count(Fate::kMade),
                 .failed = outcome.count(Fate::kFailed),
                 .skipped = outcome.count(Fate::kWasThere),
@@ -288,7 +234,7 @@ Exit Renderer::finish() {
     output_.write_metadata(metadata_rows(inputs_, outcome));
     write_atomically(output_.path() / "report.json", to_json(report));
   }
-  const auto stopped = world.all_reduce(at::tensor(int64_t{stopped_})).item<int64_t>() != 0;
+  const auto stopped = world.all_reduce(at::tensor(int64_t{result_.stopped})).item<int64_t>() != 0;
   if (stopped) return Exit::kDrained;
   return inputs_.job().output.max_failed.allows(report.failed, inputs_.file_count())
              ? Exit::kDone

@@ -1,8 +1,9 @@
-// Tally: how far all replicas are, known to the world's first rank while they work. Each replica's
-// first rank tells its counts, the world's hears what has arrived; nobody waits. Without other
-// replicas it is this one's counts.
+// Tally: how far all replicas are, known to the world's first rank while they work. One rank of
+// each replica tells its counts, the world's first hears what has arrived; nobody waits but at the
+// end. Without other replicas it is this one's counts.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "parallel/group.h"
@@ -12,21 +13,24 @@ namespace trireme {
 
 class Tally {
  public:
-  // Replicas are equal runs of the world's ranks.
-  Tally(const Group& world, int replicas);
+  // `tellers`: the rank of each replica that tells.
+  Tally(const Group& world, std::vector<int> tellers);
 
-  // This replica's counts, so far or (once) at its end. Sends nothing from ranks that are not the
-  // first of their replica, and what is not the end only now and then.
+  // This replica's counts, so far or (once) at its end. Sends nothing from ranks that are no
+  // tellers, and what is not the end only now and then.
   void tell(const ProgressCounts& counts, bool end = false);
 
   // On the world's first rank: the sum of what is known, and whether all replicas have told their
   // end.
   ProgressCounts heard();
   bool complete();
+  // Collective: until all replicas have told their end, however long one of them works. The world's
+  // first rank calls `meanwhile` now and then.
+  void wait_until_complete(const std::function<void()>& meanwhile);
 
  private:
   struct Replica {
-    int rank;  // its first, in the world
+    int rank;  // that tells, in the world
     ProgressCounts counts;
     bool ended = false;
     std::vector<Pending> letter;  // the next one, expected; none after the end
@@ -35,9 +39,9 @@ class Tally {
   void listen();
 
   Group world_;
-  bool leads_;  // this rank is the first of its replica
+  bool tells_;
   double last_told_ = 0;
-  std::vector<Replica> replicas_;  // on the world's first rank, which is the first of them
+  std::vector<Replica> replicas_;  // on the world's first rank
 };
 
 }  // namespace trireme

@@ -1,8 +1,8 @@
 // Denoiser: a diffusion transformer, or this rank's part of one, as the pipelines see it, and
 // Denoising: one batch on its way through it, with everything that does not change between steps
 // computed once (text keys, modulations of all steps, positions). Nothing is kept between batches.
-// A rank holds a contiguous range of blocks; embed runs on the first stage, head on the last, and
-// predict passes what travels from stage to stage. One stage does it all.
+// A rank holds a contiguous range of blocks; embed runs on the first stage, head on the last. One
+// stage does it all.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -72,18 +72,12 @@ class Denoiser {
   virtual std::unique_ptr<Denoising> begin(const TextEmbeddings& text,
                                            const std::vector<float>& timesteps,
                                            BatchShape shape) const = 0;
-  virtual const Group& pipeline() const = 0;
   virtual int64_t block_count() const = 0;  // of the whole model
 
   virtual int64_t latent_channels() const = 0;
   virtual int64_t native_size() const = 0;  // pixels of a side that the model was trained for
   virtual at::ScalarType dtype() const = 0;
 };
-
-// One evaluation by all stages: latents [batch, channels, h, w] -> the prediction, float32
-// [batch, channels, h, w], on every rank of the pipeline. A learned variance is cut off.
-at::Tensor predict(const Denoiser& denoiser, const Denoising& batch, const at::Tensor& latents,
-                   int step, const SkippedBlocks& skipped = {});
 
 // Error (kBadJob) if there are more pipeline stages than blocks to hold.
 void require_stages(int64_t blocks, int stages);

@@ -41,7 +41,6 @@ class PixArtTransformer : public Denoiser {
 
   std::unique_ptr<Denoising> begin(const TextEmbeddings& text, const std::vector<float>& timesteps,
                                    BatchShape shape) const override;
-  const Group& pipeline() const override { return pipeline_; }
   int64_t block_count() const override { return config_.num_layers; }
   int64_t latent_channels() const override { return config_.in_channels; }
   int64_t native_size() const override { return config_.sample_size * 8; }

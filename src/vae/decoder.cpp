@@ -56,15 +56,16 @@ VaeDecoder::VaeDecoder(const VaeConfig& c, const Weights& w, Group patch, bool t
 }
 
 at::Tensor VaeDecoder::operator()(const at::Tensor& latents) const {
+  return decode_rows(Bands(patch_, latents.size(2)).mine(latents), latents.size(2));
+}
+
+at::Tensor VaeDecoder::decode_rows(const at::Tensor& latents, int64_t latent_rows) const {
   std::vector<at::Tensor> images;
-  const Bands bands(patch_, latents.size(2));
-  const auto in_bands = [&](const at::Tensor& z) { return decode(bands.mine(z), bands); };
+  const Bands bands(patch_, latent_rows);
+  const auto decode_tile = [&](const at::Tensor& tile) { return decode(tile, Bands()); };
   for (const auto& z : unscaled(latents).split(1)) {
     const bool in_tiles = tiling_ && needs_tiles(z.size(2), z.size(3), config_);
-    images.push_back(
-        in_tiles ? decode_in_tiles(z, config_,
-                                   [&](const at::Tensor& tile) { return decode(tile, Bands()); })
-                 : in_bands(z));
+    images.push_back(in_tiles ? decode_in_tiles(z, config_, decode_tile) : decode(z, bands));
   }
   return images.size() == 1 ? images.front() : at::cat(images);
 }

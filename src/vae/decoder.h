@@ -41,6 +41,8 @@ class VaeDecoder {
   // [batch, 3, 8h, 8w] in [-1, 1] or a little beyond, in the weights' dtype. Collective over the
   // patch group, whose ranks all have the latents.
   at::Tensor operator()(const at::Tensor& latents) const;
+  // The same from this rank's rows of latents that have so many.
+  at::Tensor decode_rows(const at::Tensor& latents, int64_t latent_rows) const;
   // Who makes which rows of the image of so many rows of latents.
   Split rows(int64_t latent_rows) const {
     return Bands(patch_, latent_rows).rows(config_.upscale());

@@ -1,4 +1,5 @@
 // What happens to the others when a rank fails or does not come.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -105,6 +106,26 @@ TEST(Failure, GroupsNameRanksOfTheWorld) {
       },
       Exit::kUnavailable);
   EXPECT_NE(what.find("rank 2 of 4: barrier waited 0.1 s for rank 3"), std::string::npos) << what;
+}
+
+// Noted on the world, told by a group that was split from it before.
+TEST(Failure, ErrorsBeginWithWhatTheRankIsAt) {
+  const auto what = error_of(
+      [] {
+        run_ranks(
+            4,
+            [](Group world) {
+              const auto pair = world.split(world.rank() / 2, world.rank());
+              world.note(fmt::format("stage {}, batch 3, step 7", world.rank()));
+              if (world.rank() == 2) pair.receive(at::empty({1}), 1);
+            },
+            milliseconds(100));
+      },
+      Exit::kUnavailable);
+  EXPECT_NE(what.find("[threads] rank 2 of 4: stage 2, batch 3, step 7: receive waited 0.1 s for "
+                      "rank 3 -> "),
+            std::string::npos)
+      << what;
 }
 
 TEST(Failure, RanksThatRunDifferentProgramsAreTold) {

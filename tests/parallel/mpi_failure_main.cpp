@@ -1,5 +1,5 @@
 // What MPI ranks do when one of them fails, one way a run: `mpirun -n 3 mpi_failure HOW`. The test
-// that reads exit code, time and text is failure_test.py's; this is its subject.
+// that reads exit code, time and text is mpi_failure_test.cpp; this is its subject.
 //   absent   rank 1 does not take part: the others must end with 69 and name it
 //   throws   rank 1 fails with 65: all must end with 65
 //   killed   rank 1 dies without a word: all must end
@@ -27,8 +27,10 @@ int run(const std::string& how) {
   Group world(mpi_world({.deadline = std::chrono::seconds(1)}));
   try {
     world.barrier();
+    const auto all = world.split(0, world.rank());
+    world.note("stage 1, batch 3, step 7");
     fail_as(how, world);
-    world.all_reduce(at::ones({100000}));
+    all.all_reduce(at::ones({100000}));
   } catch (const Error& error) {
     fprintf(stderr, "%s\n", error.what());
     world.abort(error.what(), error.exit());

@@ -37,10 +37,10 @@ TEST(MpiFailure, NobodyFails) {
 TEST(MpiFailure, TheDeadlineNamesWhoDidNotCome) {
   const auto ending = ending_of("absent");
   EXPECT_EQ(ending.code, 69) << ending.text;
-  EXPECT_NE(
-      ending.text.find("all_reduce waited 1 s for rank 1 -> every rank of the group must take "
-                       "part -> another rank died or hangs"),
-      std::string::npos)
+  EXPECT_NE(ending.text.find("stage 1, batch 3, step 7: all_reduce waited 1 s for rank 1 -> every "
+                             "rank of the group must take "
+                             "part -> another rank died or hangs"),
+            std::string::npos)
       << ending.text;
   EXPECT_NE(ending.text.find("[mpi] rank 0 of 3 ("), std::string::npos) << ending.text;
   EXPECT_LT(ending.seconds, 15);

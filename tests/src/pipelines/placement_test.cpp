@@ -54,7 +54,10 @@ TEST(Placement, ReplicasAreRunsOfRanks) {
     EXPECT_EQ(p.replica.rank(), world.rank() % 4);
     EXPECT_EQ(p.mesh.guidance.size(), 2);
     EXPECT_EQ(p.mesh.tensor.rank(), world.rank() % 2);
-    EXPECT_EQ(p.denoising.size(), 4);
+    // Guidance half, then tensor part: all of one stage, each with a place of its own.
+    EXPECT_EQ(p.roles[3], (Role{.stage = 0, .place = 3, .decodes = true}));
+    EXPECT_EQ(p.guidance_half(1), 0);
+    EXPECT_EQ(p.guidance_half(2), 1);
   });
 }
 
@@ -67,7 +70,9 @@ TEST(Placement, ComponentsMayHaveRanksOfTheirOwn) {
     const auto p = place(layout, world, kBlocks);
     EXPECT_EQ(p.holds(p.text_encoders), world.rank() == 0);
     EXPECT_EQ(p.holds(p.vae), world.rank() == 3);
-    EXPECT_EQ(p.denoising.size(), p.holds(p.transformer) ? 2 : 1);
+    EXPECT_EQ(p.roles, (Roles{{.encodes = true}, {.stage = 1}, {.stage = 0}, {.decodes = true}}));
+    EXPECT_EQ(p.last_stage(), list({1}));
+    EXPECT_EQ(p.guidance_half(1), std::nullopt);
     const int expected_stage = world.rank() == 1 ? 1 : 0;  // in the order written: 2, 1
     EXPECT_EQ(p.mesh.pipeline.rank(), expected_stage);
   });

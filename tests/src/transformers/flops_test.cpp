@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "parallel/flops.h"
+#include "tests/src/transformers/predict.h"
 #include "tests/src/transformers/real_models.h"
 #include "tests/src/transformers/tiny_models.h"
 #include "tests/support/executed_flops.h"
@@ -159,7 +160,8 @@ Counts counts_of(bool is_sd3, const Mesh& mesh, const TextEmbeddings& text,
   const auto began = executed_flops([&] {
     batch = denoiser->begin(text, {900, 500, 20}, {rows, kRows, kColumns});
   });
-  const auto ran = executed_flops([&] { predict(*denoiser, *batch, latents, 1, skipped); });
+  const auto ran =
+      executed_flops([&] { predict(*denoiser, mesh.pipeline, *batch, latents, 1, skipped); });
   const Counts said{batch->begin_flops(), batch->step_flops(skipped)};
   EXPECT_EQ(said, (Counts{began, ran}));
   return said;

@@ -2,6 +2,7 @@
 // to the bit over the pipeline axis.
 #include <gtest/gtest.h>
 
+#include "tests/src/transformers/predict.h"
 #include "tests/src/transformers/tiny_models.h"
 #include "tests/support/run_ranks.h"
 #include "tests/support/tensors.h"
@@ -66,7 +67,8 @@ at::Tensor forward(const Family& f, const Mesh& mesh) {
   const auto model = f.model(mesh);
   const auto x = recipe_input({2, 4, 12, 8}, .3);
   const auto batch = model->begin(f.text, {700, 20}, {2, 12, 8});
-  return predict(*model, *batch, x, 0) + predict(*model, *batch, x, 1);
+  return predict(*model, mesh.pipeline, *batch, x, 0) +
+         predict(*model, mesh.pipeline, *batch, x, 1);
 }
 
 class ShardedTransformer : public testing::TestWithParam<std::tuple<bool, MeshShape>> {};

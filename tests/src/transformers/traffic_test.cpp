@@ -2,6 +2,7 @@
 // say, to the byte. X is one activation of all tokens.
 #include <gtest/gtest.h>
 
+#include "tests/src/transformers/predict.h"
 #include "tests/src/transformers/tiny_models.h"
 #include "tests/support/run_ranks.h"
 #include "tests/support/tensors.h"
@@ -50,13 +51,14 @@ using Sent = std::map<std::string, int64_t>;  // bytes by kind
 // Of one evaluation; what is computed once per batch is another matter.
 Sent sent_by(bool is_sd3, const Group& world, MeshShape shape) {
   const c10::InferenceMode inference;
-  const auto denoiser = model(is_sd3, Mesh::over(world, shape));
+  const auto mesh = Mesh::over(world, shape);
+  const auto denoiser = model(is_sd3, mesh);
   const TextEmbeddings text{
       normals({kBatch, kText, 24}), is_sd3 ? normals({kBatch, 20}) : at::Tensor(), {}};
   const auto batch = denoiser->begin(text, {500}, {kBatch, kRows, kColumns});
   world.barrier();
   auto before = world.traffic().by_kind;
-  predict(*denoiser, *batch, normals({kBatch, 4, kRows, kColumns}), 0);
+  predict(*denoiser, mesh.pipeline, *batch, normals({kBatch, 4, kRows, kColumns}), 0);
   Sent sent;
   for (const auto& [kind, count] : world.traffic().by_kind)
     if (count.bytes != before[kind].bytes) sent[kind] = count.bytes - before[kind].bytes;
@@ -65,10 +67,6 @@ Sent sent_by(bool is_sd3, const Group& world, MeshShape shape) {
 
 int64_t activation(int64_t tokens) {
   return kBatch * tokens * kWidth * kBytes;
-}
-
-int64_t prediction() {
-  return kBatch * 4 * kRows * kColumns * kBytes;
 }
 
 // The head's patches, which the ranks of a sequence gather.
@@ -118,16 +116,6 @@ TEST_P(Traffic, Ring) {
     expect({.sequence = n, .ring = n}, [&](int) {
       return Sent{{"send", (n - 1) * travelling / n},
                   {"all_gather", (n - 1) * patches(GetParam()) / n}};
-    });
-  }
-}
-
-// One activation a boundary; the last stage tells the prediction.
-TEST_P(Traffic, Pipeline) {
-  for (const int n : {2, 3}) {
-    expect({.pipeline = n}, [&](int rank) {
-      if (rank == n - 1) return Sent{{"broadcast", (n - 1) * prediction()}};
-      return Sent{{"send", activation(kImage + (GetParam() ? kText : 0))}};
     });
   }
 }

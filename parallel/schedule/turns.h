@@ -1,0 +1,43 @@
+// Turns: whether the ranks of a replica take their next turn, so that all of them stop before the
+// same one though each hears of a wish to stop at a time of its own. One rank decides: the first to
+// come to a turn. It never waits for the others, they wait for its word; a wish to stop reaches it
+// by letter. One rank decides for itself.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "parallel/group.h"
+
+namespace trireme {
+
+class Turns {
+ public:
+  // Collective: until all are here, however long one of them loads. `group` is theirs alone.
+  Turns(Group group, int leader);
+
+  // All ranks ask for every turn, from 0 on, until one is not taken or there is none left.
+  bool is_taken(int64_t turn, bool wants_to_stop);
+  // Collective, at the end: until all have come to it, however long one of them works.
+  void finish();
+
+ private:
+  enum Letter : int64_t { kDone, kStop, kGoOn };
+
+  bool leads() const { return group_.rank() == leader_; }
+  bool decide(bool wants_to_stop);
+  bool hear(bool wants_to_stop);
+  bool somebody_wants_to_stop();
+  void tell(int rank, Letter letter) const;
+  void expect_from(int rank);
+  void meet();
+
+  Group group_;
+  int leader_;
+  int64_t asked_ = 0;  // turns whose answer is known: all taken
+  bool told_ = false;  // the leader of our wish
+  bool stopped_ = false;
+  std::vector<std::vector<Pending>> letters_;  // by rank, on the leader: the next one, if expected
+};
+
+}  // namespace trireme

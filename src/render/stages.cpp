@@ -1,0 +1,103 @@
+#include "src/render/stages.h"
+
+namespace trireme {
+
+using Kind = Op::Kind;
+
+Stages::Stages(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files,
+               StageClock& clock, at::Device device)
+    : inputs_(inputs),
+      pipeline_(pipeline),
+      files_(files),
+      clock_(clock),
+      role_(pipeline.roles()[pipeline.placement().replica.rank()]),
+      has_all_rows_(role_.stage >= 0 && role_.stage == stage_count(pipeline.roles()) - 1),
+      embeddings_(pipeline),
+      handover_(pipeline.placement(), pipeline.facts().text_on_every_stage, device) {}
+
+void Stages::forget_before(int64_t number) {
+  const auto forget = [&](auto& by_batch) {
+    by_batch.erase(by_batch.begin(), by_batch.lower_bound(number));
+  };
+  forget(batches_);
+  forget(texts_);
+  forget(denoised_);
+}
+
+void Stages::perform(const Op& op) {
+  const auto number = op.visit.batch;
+  switch (op.kind) {
+    case Kind::kEncode:
+      return encode(number);
+    case Kind::kGiveText:
+      handover_.give_text(texts_.at(number));
+      if (role_.stage < 0) texts_.erase(number);
+      return;
+    case Kind::kTakeText:
+      texts_.emplace(number, handover_.take_text());
+      return;
+    case Kind::kGiveLatents:
+      handover_.give_latents(denoised_.at(number));
+      if (!role_.decodes) denoised_.erase(number);
+      return;
+    case Kind::kTakeLatents:
+      denoised_.emplace(number,
+                        handover_.take_latents(static_cast<int64_t>(batch(number).samples.size())));
+      return;
+    case Kind::kDecode:
+      return end(number);
+    default:
+      return denoise(op);
+  }
+}
+
+void Stages::encode(int64_t number) {
+  const auto timer = clock_.time(Stage::kEncode);
+  const auto& batch = batches_.at(number);
+  std::vector<Conditioning> rows;
+  for (const auto& sample : batch.samples) rows.push_back(embeddings_(sample, batch.recipe));
+  if (inputs_.only_embeds()) {
+    files_.write(batch, rows);
+  } else {
+    texts_.emplace(number, stack(rows));
+  }
+}
+
+void Stages::denoise(const Op& op) {
+  const auto timer = clock_.time(Stage::kDenoise);
+  const auto [number, step] = op.visit;
+  if (op.kind == Kind::kBegin) return begin(number);
+  auto& staged = staged_.at(number);
+  switch (op.kind) {
+    case Kind::kExpect:
+      return staged.expect(step);
+    case Kind::kReceive:
+      return staged.receive(step);
+    case Kind::kForward:
+      return staged.forward(step);
+    case Kind::kStep:
+      staged.step(step);
+      if (staged.is_last(step)) denoised_.emplace(number, staged.result());
+      break;
+    default:
+      staged.send(step);
+  }
+  const bool over = op.kind == Kind::kSend || denoised_.contains(number);
+  if (over && staged.is_last(step)) staged_.erase(number);
+}
+
+void Stages::begin(int64_t number) {
+  const auto& batch = batches_.at(number);
+  auto text = texts_.extract(number);
+  staged_.emplace(number, pipeline_.begin(batch.samples, batch.recipe, std::move(text.mapped())));
+}
+
+// A rank of the last stage has all rows of the latents, and decodes its own.
+void Stages::end(int64_t number) {
+  auto denoised = std::move(denoised_.extract(number).mapped());
+  if (has_all_rows_ && inputs_.job().last_stage == JobStage::kDecode)
+    denoised.latents = handover_.mine(denoised.latents);
+  files_.write(batches_.at(number), denoised);
+}
+
+}  // namespace trireme

@@ -1,0 +1,52 @@
+// Stages: what a rank does for each operation of its program: the text, latents and half-denoised
+// batches that it holds between them, and the model that works on them.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "parallel/schedule/program.h"
+#include "src/pipelines/handover.h"
+#include "src/pipelines/pipeline.h"
+#include "src/pipelines/recent_embeddings.h"
+#include "src/render/batches.h"
+#include "src/render/sample_files.h"
+
+namespace trireme {
+
+class Stages {
+ public:
+  // All must outlive this.
+  Stages(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files, StageClock& clock,
+         at::Device device);
+
+  // Batches in the order in which a program numbers them.
+  void add(Batch batch) { batches_.emplace(next_batch_++, std::move(batch)); }
+  const Batch& batch(int64_t number) const { return batches_.at(number); }
+  void forget_before(int64_t number);
+
+  void perform(const Op& op);
+
+ private:
+  void encode(int64_t number);
+  void begin(int64_t number);
+  void denoise(const Op& op);
+  void end(int64_t number);
+
+  const Inputs& inputs_;
+  const Pipeline& pipeline_;
+  SampleFiles& files_;
+  StageClock& clock_;
+  const Role role_;
+  const bool has_all_rows_;  // of the latents
+  RecentEmbeddings embeddings_;
+  Handover handover_;
+  int64_t next_batch_ = 0;
+  // By batch.
+  std::map<int64_t, Batch> batches_;
+  std::map<int64_t, Conditioning> texts_;
+  std::map<int64_t, StagedBatch> staged_;
+  std::map<int64_t, Denoised> denoised_;
+};
+
+}  // namespace trireme
