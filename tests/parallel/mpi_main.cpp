@@ -35,6 +35,14 @@ void on_every_rank(int, const std::function<void(Group)>& body) {
   world().barrier();
 }
 
+at::Tensor here(const at::Tensor& x) {
+  return x;
+}
+
+bool sums_round_once() {
+  return true;
+}
+
 int run(int argc, char** argv) {
   world() = Group(mpi_world({.deadline = std::chrono::seconds(20)}));
   testing::InitGoogleTest(&argc, argv);
