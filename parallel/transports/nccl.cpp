@@ -169,14 +169,21 @@ void NcclTransport::broadcast(at::Tensor& x, int root) {
 
 // A first transfer makes the links, and the host waits for both ends then: here both are.
 void NcclTransport::connect(const std::vector<std::pair<int, int>>& edges) {
-  auto letter = at::zeros({1}, library().device());
+  const auto letter = at::empty({1}, library().device());
   for (const auto& [from, to] : edges) {
     const bool sends = rank() == from, takes = rank() == to;
     const auto pair = bootstrap_->split(sends || takes ? 0 : -1, sends ? 0 : 1);
     if (pair == nullptr || pair->size() != 2 || lines_.count({from, to}) == 1) continue;
-    auto comm = std::make_shared<NcclCommunicator>(world_, *pair);
-    lines_.insert({{from, to}, Line{comm, library().side_stream(), sends ? 1 : 0}});
-    (sends ? start_send(letter, to) : start_receive(letter, from))->wait();
+    const Line line{std::make_shared<NcclCommunicator>(world_, *pair), library().side_stream(),
+                    sends ? 1 : 0};
+    const int other = static_cast<int>(names_[sends ? to : from]);
+    const auto first =
+        line.comm->queue({.name = "connect", .ranks = 2, .peer = other}, line.stream, [&] {
+          sends ? library().send(letter, line.peer, line.comm->get(), line.stream)
+                : library().receive(letter, line.peer, line.comm->get(), line.stream);
+        });
+    world_->watchdog.wait(first, [&] { return first->done->done(); });
+    lines_.insert({{from, to}, line});
   }
 }
 
@@ -221,8 +228,9 @@ std::unique_ptr<Transfer> NcclTransport::start_receive(const at::Tensor& x, int 
 void NcclTransport::barrier() {
   auto& watchdog = world_->watchdog;
   watchdog.expect_sound();
-  const auto operation = watchdog.begin({.name = "barrier", .ranks = size()});
-  const auto here = library().record(library().current_stream());
+  const auto stream = library().current_stream();
+  const auto operation = watchdog.begin({.name = "barrier", .ranks = size(), .stream = stream});
+  const auto here = library().record(stream);
   watchdog.wait(operation, [&] { return here->done(); });
   bootstrap_->barrier();
   watchdog.finished(*operation);

@@ -1,6 +1,7 @@
 #include "parallel/transports/nccl_communicator.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace trireme {
 
@@ -28,6 +29,7 @@ NcclCommunicator::NcclCommunicator(std::shared_ptr<NcclWorld> world, Transport& 
 }
 
 NcclCommunicator::~NcclCommunicator() {
+  if (std::uncaught_exceptions() > 0) world_->watchdog.hurry();
   world_->watchdog.let_go(comm_);
 }
 

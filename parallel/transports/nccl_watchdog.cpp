@@ -1,7 +1,5 @@
 #include "parallel/transports/nccl_watchdog.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <future>
@@ -17,38 +15,10 @@ constexpr auto kAbortLimit = std::chrono::seconds(3);
 constexpr auto kPartingTime = milliseconds(1000);
 constexpr auto kLongestNap = milliseconds(50);  // between two looks
 
-double seconds(Clock::duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-// "all_reduce on 4 ranks", "receive"
-std::string title(const NcclOperation& operation) {
-  if (operation.peer != NcclOperation::kWholeGroup) return operation.name;
-  return fmt::format("{} on {} ranks", operation.name, operation.ranks);
-}
-
-std::string line_of(const NcclOperation& operation, Clock::time_point now) {
-  constexpr const char* kStates[] = {"being made", "queued", "under way", "done"};
-  const auto with = operation.peer == NcclOperation::kWholeGroup
-                        ? fmt::format("{} ranks", operation.ranks)
-                        : fmt::format("rank {}", operation.peer);
-  return fmt::format("  #{} {}, {}, {} bytes, {:.3f} s ago, {}\n", operation.number, operation.name,
-                     with, operation.bytes, seconds(now - operation.posted),
-                     kStates[operation.state]);
-}
-
 // In one piece, as other threads and processes write too.
 void say(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
-}
-
-// To end a communicator can hang on a broken device: it gets a while, on a thread of its own.
-void within_limit(std::function<void()> action) {
-  std::packaged_task<void()> task(std::move(action));
-  const auto done = task.get_future();
-  std::thread(std::move(task)).detach();
-  done.wait_for(kAbortLimit);
 }
 
 // LibTorch's messages go on with a stack trace.
@@ -108,9 +78,18 @@ void NcclWatchdog::let_go(NcclComm comm) noexcept {
       std::erase_if(operations, [&](const auto& operation) { return operation->comm == comm; });
     }
   }
-  within_limit([library = library_, comm, in_order] {
-    in_order ? library->destroy(comm) : library->abort(comm);
+  end({comm}, in_order);
+}
+
+// That can hang on a broken device: it gets a while, on a thread of its own, and only once.
+void NcclWatchdog::end(std::vector<NcclComm> comms, bool flushed) noexcept {
+  if (device_hangs_) return;
+  std::packaged_task<void()> task([library = library_, comms = std::move(comms), flushed] {
+    for (auto* comm : comms) flushed ? library->destroy(comm) : library->abort(comm);
   });
+  const auto done = task.get_future();
+  std::thread(std::move(task)).detach();
+  device_hangs_ = done.wait_for(kAbortLimit) == std::future_status::timeout;
 }
 
 // In good order its work is done by now, and what was sent only has to leave. What takes longer
@@ -118,8 +97,11 @@ void NcclWatchdog::let_go(NcclComm comm) noexcept {
 bool NcclWatchdog::ends_in_time(NcclComm comm) {
   const auto until = Clock::now() + kPartingTime;
   const auto comes_true = [&](bool (NcclWatchdog::*over)(NcclComm)) {
-    while (!failed_ && !(this->*over)(comm) && Clock::now() < until) pause(200);
-    return !failed_ && (this->*over)(comm);
+    while (in_order_ && !failed_ && !(this->*over)(comm)) {
+      if (Clock::now() > until) in_order_ = false;
+      pause(200);
+    }
+    return in_order_ && !failed_;
   };
   if (!comes_true(&NcclWatchdog::idle)) return false;
   {
@@ -231,9 +213,7 @@ void NcclWatchdog::abort_all() {
     const Held held(lock_);
     comms.swap(comms_);
   }
-  within_limit([library = library_, comms = std::move(comms)] {
-    for (auto* comm : comms) library->abort(comm);
-  });
+  end(std::move(comms), false);
 }
 
 std::optional<NcclWatchdog::Failure> NcclWatchdog::judge(Time now) {
@@ -248,10 +228,19 @@ std::optional<NcclWatchdog::Failure> NcclWatchdog::judge(Time now) {
   }
   for (const auto& [stream, operations] : under_way_) {
     if (!operations.empty() && is_late(*operations.front(), now))
-      return late(*operations.front(), now);
+      return late(*operations.front(), operations.front()->since, now);
   }
-  if (host_wait_ && is_late(*host_wait_, now)) return late(*host_wait_, now);
+  if (host_wait_ && is_late(*host_wait_, now))
+    return late(cause_of(*host_wait_), host_wait_->since, now);
   return std::nullopt;
+}
+
+// A barrier waits for its stream: what is under way there is what it waits for.
+const NcclOperation& NcclWatchdog::cause_of(const NcclOperation& host_wait) const {
+  const auto found = under_way_.find(host_wait.stream);
+  const bool names_itself =
+      host_wait.comm != nullptr || found == under_way_.end() || found->second.empty();
+  return names_itself ? host_wait : *found->second.front();
 }
 
 // What a stream was given ends in its order, so only the first of each is asked for.
@@ -285,15 +274,10 @@ bool NcclWatchdog::is_late(const NcclOperation& operation, Time now) const {
   }
 }
 
-NcclWatchdog::Failure NcclWatchdog::late(const NcclOperation& operation, Time now) const {
-  const auto whom = operation.peer == NcclOperation::kWholeGroup
-                        ? std::string()
-                        : fmt::format(" for rank {}", operation.peer);
-  return {
-      Exit::kUnavailable,
-      fmt::format("{}: {} waited {:.1f} s{} -> every rank of the group must take part -> another "
-                  "rank died or hangs",
-                  place_.text(), title(operation), seconds(now - operation.since), whom)};
+NcclWatchdog::Failure NcclWatchdog::late(const NcclOperation& operation, Time since,
+                                         Time now) const {
+  const double waited = std::chrono::duration<double>(now - since).count();
+  return {Exit::kUnavailable, place_.text() + ": " + operation.is_late(waited)};
 }
 
 NcclWatchdog::Failure NcclWatchdog::broken(NcclComm comm, const std::string& error) const {
@@ -307,11 +291,7 @@ NcclWatchdog::Failure NcclWatchdog::broken(NcclComm comm, const std::string& err
 
 NcclWatchdog::Failure NcclWatchdog::broken(const NcclOperation& operation,
                                            const std::string& error) const {
-  return {
-      Exit::kTryElsewhere,
-      fmt::format("{}: {} failed: {} -> GPUs that reach each other -> a rank died, or a link or "
-                  "a GPU is broken (NCCL_DEBUG=INFO says more)",
-                  place_.text(), operation.ranks == 0 ? operation.name : title(operation), error)};
+  return {Exit::kTryElsewhere, place_.text() + ": " + operation.is_broken(error)};
 }
 
 bool NcclWatchdog::idle(NcclComm comm) {
@@ -328,8 +308,8 @@ bool NcclWatchdog::idle(NcclComm comm) {
 }
 
 std::string NcclWatchdog::last_operations(Time now) const {
-  auto text = fmt::format("{}: its last operations, oldest first:\n", place_.text());
-  for (const auto& operation : ring_) text += line_of(*operation, now);
+  auto text = place_.text() + ": its last operations, oldest first:\n";
+  for (const auto& operation : ring_) text += "  " + operation->line(now) + "\n";
   return text;
 }
 

@@ -20,32 +20,13 @@
 
 #include "parallel/error.h"
 #include "parallel/transports/nccl_library.h"
+#include "parallel/transports/nccl_operation.h"
 #include "parallel/transports/place.h"
 
 namespace trireme {
 
 // How a rank ends that the watchdog found broken; _exit, but in tests.
 using EndRank = std::function<void(Exit)>;
-
-// What this rank has given its device, or what its host waits for.
-struct NcclOperation {
-  static constexpr int kWholeGroup = -1;
-  using Time = std::chrono::steady_clock::time_point;
-
-  const char* name;        // "all_reduce"
-  int ranks = 0;           // of its group
-  int peer = kWholeGroup;  // a rank of the world
-  int64_t bytes = 0;
-  std::vector<at::Tensor> tensors = {};  // to stay alive until it is done
-  NcclComm comm = nullptr;
-  DeviceStream stream = nullptr;
-  std::shared_ptr<DeviceEvent> begun = nullptr, done = nullptr;
-
-  // The watchdog's own, under its lock.
-  enum { kBeingMade, kQueued, kRunning, kDone } state = kBeingMade;
-  int64_t number = 0;
-  Time posted = {}, since = {};
-};
 
 class NcclWatchdog {
  public:
@@ -62,6 +43,9 @@ class NcclWatchdog {
   // still need of it, a moment to end.
   void guard(NcclComm comm);
   void let_go(NcclComm comm) noexcept;
+  void hurry() {
+    in_order_ = false;
+  }  // this rank is breaking off: nothing gets that moment any more
   NcclAnswer state(NcclComm comm) const;  // the library's, one thread at a time
 
   // An operation is in the ring of the last events from begin() on, and watched from enqueued() on,
@@ -90,7 +74,8 @@ class NcclWatchdog {
   std::optional<Failure> judge(Time now);
   void advance(Time now);
   bool is_late(const NcclOperation& operation, Time now) const;
-  Failure late(const NcclOperation& operation, Time now) const;
+  Failure late(const NcclOperation& operation, Time since, Time now) const;
+  const NcclOperation& cause_of(const NcclOperation& host_wait) const;
   Failure broken(NcclComm comm, const std::string& error) const;
   Failure broken(const NcclOperation& operation, const std::string& error) const;
   bool ends_in_time(NcclComm comm);
@@ -99,6 +84,7 @@ class NcclWatchdog {
   std::string last_operations(Time now) const;
   void fail_as(Held& held, Failure failure);
   void abort_all();
+  void end(std::vector<NcclComm> comms, bool flushed) noexcept;
 
   const std::shared_ptr<NcclLibrary> library_;
   const Place& place_;
@@ -107,7 +93,7 @@ class NcclWatchdog {
 
   mutable std::mutex lock_;
   std::condition_variable changed_;
-  std::atomic<bool> failed_ = false;
+  std::atomic<bool> failed_ = false, in_order_ = true, device_hangs_ = false;
   std::optional<Failure> failure_;
   bool stopped_ = false;
   std::vector<NcclComm> comms_;

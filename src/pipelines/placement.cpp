@@ -54,6 +54,7 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
   p.encoder_tensor = p.replica.subset(p.text_encoders);
   p.denoising = p.replica.subset(p.transformer);
   p.patch = p.replica.subset(p.vae);
+  p.patch.connect_neighbours();  // its bands trade edges
   if (p.holds(p.transformer)) p.mesh = Mesh::over(p.denoising, p.mesh_shape);
   return p;
 }

@@ -23,7 +23,7 @@ using Edge = std::pair<int, int>;  // from, to
 // One rank's share of a collective or a transfer.
 struct Share {
   enum Kind { kAllReduce, kBroadcast, kSend, kReceive } kind;
-  at::Tensor x;
+  at::Tensor x;  // the memory only: who asked keeps it alive
   int peer = 0;  // or root
   bool done = false;
 };
@@ -250,6 +250,7 @@ class NcclStandIn::Library : public NcclLibrary {
     machine_->changed.notify_all();
   }
   void add(Share share, DeviceStream stream) {
+    share.x = at::from_blob(share.x.data_ptr(), share.x.sizes(), share.x.options());
     group_.push_back(std::make_shared<Share>(std::move(share)));
     stream_ = stream;
   }
