@@ -55,7 +55,7 @@ TEST(NcclHost, DoesNotWaitForATransferEither) {
   std::atomic<bool> went_on = false;
   run_nccl_ranks(2, NcclStandIn(kHostGoesOn), [&](const auto& transport) {
     transport->connect({{1, 0}});
-    auto x = at::full({3}, 5.0);
+    auto x = at::full({3}, 5.0 * transport->rank());
     if (transport->rank() == 0) {
       const auto arrives = transport->start_receive(x, 1);
       EXPECT_FALSE(arrives->ready());

@@ -23,8 +23,9 @@ using Edge = std::pair<int, int>;  // from, to
 // One rank's share of a collective or a transfer.
 struct Share {
   enum Kind { kAllReduce, kBroadcast, kSend, kReceive } kind;
-  at::Tensor x;  // the memory only: who asked keeps it alive
-  int peer = 0;  // or root
+  at::Tensor x;           // the memory only: who asked keeps it alive
+  int peer = 0;           // or root
+  at::Tensor given = {};  // x when the operation began: later changes come too late
   bool done = false;
 };
 using Shares = std::vector<std::shared_ptr<Share>>;
@@ -65,8 +66,8 @@ Comm& real(NcclComm comm) {
 
 void sum_up(const Shares& shares) {
   const auto type = shares[0]->x.scalar_type();
-  auto sum = shares[0]->x.to(type == at::kFloat ? at::kDouble : type, false, /*copy=*/true);
-  for (size_t r = 1; r < shares.size(); ++r) sum.add_(shares[r]->x);
+  auto sum = shares[0]->given.to(type == at::kFloat ? at::kDouble : type, false, /*copy=*/true);
+  for (size_t r = 1; r < shares.size(); ++r) sum.add_(shares[r]->given);
   for (const auto& share : shares) share->x.copy_(sum);
 }
 
@@ -79,7 +80,7 @@ void meet(Room& room, int rank, int64_t number, const std::shared_ptr<Share>& sh
   if (share->kind == Share::kAllReduce) sum_up(shares);
   for (const auto& each : shares) {
     if (share->kind == Share::kBroadcast && each != shares[share->peer])
-      each->x.copy_(shares[share->peer]->x);
+      each->x.copy_(shares[share->peer]->given);
     each->done = true;
   }
   room.meetings.erase(number);
@@ -88,7 +89,7 @@ void meet(Room& room, int rank, int64_t number, const std::shared_ptr<Share>& sh
 void deliver(Room& room, Edge edge) {
   auto &sends = room.sends[edge], &receives = room.receives[edge];
   while (!sends.empty() && !receives.empty()) {
-    receives.front()->x.copy_(sends.front()->x);
+    receives.front()->x.copy_(sends.front()->given);
     sends.front()->done = receives.front()->done = true;
     sends.pop_front();
     receives.pop_front();
@@ -97,6 +98,7 @@ void deliver(Room& room, Edge edge) {
 
 void post(Comm& comm, int64_t& collective, const std::shared_ptr<Share>& share) {
   auto& room = *comm.room;
+  if (share->kind != Share::kReceive) share->given = share->x.clone();
   if (share->kind == Share::kSend || share->kind == Share::kReceive) {
     const bool sends = share->kind == Share::kSend;
     const Edge edge = sends ? Edge{comm.rank, share->peer} : Edge{share->peer, comm.rank};
