@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from page import BENCHMARK, DTYPES, FAMILIES, NOT_RUN, RANKS, TRANSPORT, Check, Findings, page, timing
+from page import (BENCHMARK, DTYPES, FAMILIES, NOT_RUN, RANKS, TRANSPORT, Check, Findings, page,
+                  timing)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo"
@@ -56,7 +57,8 @@ def components(build: pathlib.Path, device: str) -> Iterator[tuple[str, Check]]:
         for line in done.stdout.splitlines():
             part = json.loads(line)
             yield f"{family}: {part['part']}", Check(
-                "passed" if part["good"] else "FAILED", f"{part['apart']:.1e} (bar {part['bar']:g})")
+                "passed" if part["good"] else "FAILED",
+                f"{part['apart']:.1e} (bar {part['bar']:g})")
         if done.returncode > 1:
             yield f"{family}: text encoders", Check("FAILED", why(done))
 
@@ -92,7 +94,8 @@ def transport(build: pathlib.Path) -> Iterator[tuple[str, Check]]:
         yield from ((name, Check(NOT_RUN, "no mpirun on the PATH")) for name in TRANSPORT)
         return
     for name, ranks in zip(suites, RANKS, strict=True):
-        done = run([*MPIRUN, "-n", ranks, build / "tests/gpu_nccl"], 600, **MPI_AS_ROOT)
+        done = run([*MPIRUN, "-n", ranks, build / "tests/gpu_nccl", "--gtest_color=no"], 600,
+                   **MPI_AS_ROOT)
         tests = [line for line in done.stdout.splitlines() if "PASSED" in line]
         yield name, (Check("passed", tests[-1].split("]")[-1].strip(" .")) if done.returncode == 0
                      and tests else Check("FAILED", why(done)))

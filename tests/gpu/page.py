@@ -1,4 +1,4 @@
-"""Writes docs/gpu.md from what tests/gpu/check.py found. What it did not find is marked as not run."""
+"""Writes docs/gpu.md from what tests/gpu/check.py found; the rest is marked as not run."""
 
 import dataclasses
 import json
@@ -80,7 +80,8 @@ def where(found: Findings) -> str:
         return ("**Nothing has run on a GPU yet.** All of it compiles and links, and the NCCL "
                 "transport runs its\nwhole suite, and its failures, over a stand-in of host memory "
                 "and threads (`build/tests/nccl_test`).")
-    return f"Written on {found.when} by commit {found.commit}, on {found.gpu}, with {found.versions}."
+    return (f"Written on {found.when} by commit {found.commit}, on {found.gpu}, with "
+            f"{found.versions}.")
 
 
 PAGE = """# What has run on a GPU
@@ -110,8 +111,8 @@ an `NCCL_HOSTID` of their own each.
 {transport}
 
 ## Seconds
-The jobs of `tests/bench/speed.py`, by the program's own report: seconds for one picture, loading and
-the first picture's warming up included in the first stage that meets them.
+The jobs of `tests/bench/speed.py`, by the program's own report: seconds for one picture, with the
+first picture's warming up.
 
 {seconds}
 """
