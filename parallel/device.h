@@ -9,6 +9,7 @@
 #include <string>
 
 #include "parallel/transport.h"
+#include "parallel/transports/nccl.h"
 
 namespace trireme {
 
@@ -20,8 +21,7 @@ struct CudaTable {
   int64_t (*total_bytes)(int device);
   int64_t (*peak_bytes)(int device);
   void (*use)(int device);
-  std::shared_ptr<Transport> (*transport)(std::shared_ptr<Transport> bootstrap, int device,
-                                          TransportOptions options);
+  std::shared_ptr<NcclLibrary> (*nccl)(int device);
 };
 
 class CudaRuntime {
@@ -41,7 +41,7 @@ class CudaRuntime {
   // its GPU. Host tensors given to it go over the bootstrap.
   std::shared_ptr<Transport> transport(std::shared_ptr<Transport> bootstrap, int device,
                                        TransportOptions options = {}) const {
-    return table_->transport(std::move(bootstrap), device, options);
+    return nccl_world(std::move(bootstrap), table_->nccl(device), options);
   }
 
  private:

@@ -174,6 +174,16 @@ void Group::connect_ring() const {
   transport_->connect(ring);
 }
 
+void Group::connect_neighbours() const {
+  if (!transport_) return;
+  std::vector<std::pair<int, int>> both_ways;
+  for (int r = 0; r + 1 < size(); ++r) {
+    both_ways.emplace_back(r, r + 1);
+    both_ways.emplace_back(r + 1, r);
+  }
+  transport_->connect(both_ways);
+}
+
 void Group::watch(bool on) const {
   if (transport_) transport_->watch(on);
 }

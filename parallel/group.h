@@ -76,8 +76,12 @@ class Group {
   Pending start_send(const at::Tensor& x, int to) const;
   Pending start_receive(const at::Tensor& like, int from) const;
   void barrier() const;
-  // Collective: each rank will send much to the next, the last to the first (a pipeline).
+  // Collective, before transfers that are not simply sent one way and received in the same order:
+  // on GPUs those without a line of their own queue behind each other, and a send is done when it
+  // is received. Each rank to the next, the last to the first (a pipeline); or each with the next
+  // both ways (a picture's bands).
   void connect_ring() const;
+  void connect_neighbours() const;
 
   // Ends the other ranks of the world (see Transport); nothing where this group is one rank.
   void abort(const std::string& reason, Exit exit = Exit::kUnavailable) const;

@@ -71,8 +71,9 @@ class Transport {
   virtual std::unique_ptr<Transfer> start_send(const at::Tensor& x, int to) = 0;
   virtual std::unique_ptr<Transfer> start_receive(const at::Tensor& x, int from) = 0;
   virtual void barrier() = 0;
-  // Collective: these (from, to) pairs will send much. A back end whose transfers would queue
-  // behind each other makes a line of its own for each; it changes nothing else.
+  // Collective: these (from, to) pairs will have transfers under way that must not wait for others.
+  // A back end whose transfers queue behind each other makes a line of its own for each; it changes
+  // nothing else.
   virtual void connect(const std::vector<std::pair<int, int>>&) {}
 
   // Each rank watches over the next one here, which must come to its next operation or wait within

@@ -4,7 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include "parallel/device.h"
-#include "parallel/transports/nccl.h"
+#include "parallel/transports/nccl_cuda.h"
 
 namespace trireme {
 namespace {
@@ -42,7 +42,7 @@ void use(int device) {
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
 }
 
-constexpr CudaTable kTable{devices, name, total_bytes, peak_bytes, use, nccl_world};
+constexpr CudaTable kTable{devices, name, total_bytes, peak_bytes, use, nccl_on_cuda};
 
 }  // namespace
 }  // namespace trireme

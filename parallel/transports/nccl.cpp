@@ -1,165 +1,44 @@
 #include "parallel/transports/nccl.h"
 
-#include <ATen/cuda/CUDAEvent.h>
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
 #include <fmt/format.h>
-#include <nccl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <future>
-#include <list>
 #include <map>
-#include <thread>
+#include <numeric>
+
+#include "parallel/transports/nccl_communicator.h"
 
 namespace trireme {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kAbortLimit = std::chrono::seconds(3);
-
-// What the groups of this process share.
-struct NcclWorld {
-  std::string place;  // "[nccl] rank 2 of 4 (host, cuda:1)"
-  c10::DeviceIndex device;
-  TransportOptions options;
-  Traffic traffic;
-};
-
-// A communicator of ours, and how to wait for it.
-class Communicator {
- public:
-  // Collective over `bootstrap`.
-  Communicator(std::shared_ptr<NcclWorld> world, Transport& bootstrap);
-  ~Communicator();
-  Communicator(const Communicator&) = delete;
-  Communicator& operator=(const Communicator&) = delete;
-
-  ncclComm_t get() const { return comm_; }
-  // After a call of NCCL: until it has really been made.
-  void settle(ncclResult_t code, const char* operation);
-  // Until the work before this event is done.
-  void wait(at::cuda::CUDAEvent& event, const char* operation);
-  // Gives back what the GPU is waiting in. Does not hang itself.
-  void abort() noexcept;
-
- private:
-  void expect_in_time(Clock::time_point begin, const char* operation);
-  [[noreturn]] void fail(ncclResult_t code, const char* operation);
-
-  std::shared_ptr<NcclWorld> world_;
-  ncclComm_t comm_ = nullptr;
-};
-
-Communicator::Communicator(std::shared_ptr<NcclWorld> world, Transport& bootstrap)
-    : world_(std::move(world)) {
-  const c10::cuda::CUDAGuard guard(world_->device);
-  ncclUniqueId id{};
-  auto letter = at::empty({sizeof(id.internal)}, at::kByte);
-  if (bootstrap.rank() == 0) {
-    if (const auto code = ncclGetUniqueId(&id); code != ncclSuccess) fail(code, "start");
-    std::copy_n(id.internal, sizeof(id.internal), static_cast<char*>(letter.data_ptr()));
-  }
-  bootstrap.broadcast(letter, 0);
-  std::copy_n(static_cast<const char*>(letter.const_data_ptr()), sizeof(id.internal), id.internal);
-  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  config.blocking = 0;
-  settle(ncclCommInitRankConfig(&comm_, bootstrap.size(), id, bootstrap.rank(), &config), "start");
-}
-
-Communicator::~Communicator() {
-  if (comm_ == nullptr) return;
-  // Finalising waits for the other ranks, which may be gone; nothing is under way that matters.
-  abort();
-}
-
-void Communicator::settle(ncclResult_t code, const char* operation) {
-  const auto begin = Clock::now();
-  while (code == ncclInProgress) {
-    expect_in_time(begin, operation);
-    std::this_thread::yield();
-    if (const auto asked = ncclCommGetAsyncError(comm_, &code); asked != ncclSuccess) code = asked;
-  }
-  if (code != ncclSuccess) fail(code, operation);
-}
-
-void Communicator::wait(at::cuda::CUDAEvent& event, const char* operation) {
-  const auto begin = Clock::now();
-  for (int64_t round = 0; !event.query(); ++round) {
-    if (round % 64 == 0) settle(ncclInProgress, operation);
-    expect_in_time(begin, operation);
-    std::this_thread::yield();
-  }
-}
-
-void Communicator::expect_in_time(Clock::time_point begin, const char* operation) {
-  if (Clock::now() - begin < world_->options.deadline) return;
-  abort();
-  throw Error(
-      Exit::kUnavailable,
-      fmt::format("{}: {} waited {:g} s -> every rank of the group must take part -> another "
-                  "rank died or hangs",
-                  world_->place, operation, world_->options.deadline.count() / 1e3));
-}
-
-void Communicator::fail(ncclResult_t code, const char* operation) {
-  const std::string detail = ncclGetLastError(comm_);
-  abort();
-  throw Error(
-      Exit::kTryElsewhere,
-      fmt::format("{}: {} failed: {}{}{} -> GPUs that reach each other -> a rank died, or a "
-                  "link or a GPU is broken (NCCL_DEBUG=INFO says more)",
-                  world_->place, operation, ncclGetErrorString(code), detail.empty() ? "" : ": ",
-                  detail));
-}
-
-// ncclCommAbort itself can hang on a broken device: give it a while on a thread of its own.
-void Communicator::abort() noexcept {
-  auto* comm = std::exchange(comm_, nullptr);
-  if (comm == nullptr) return;
-  const auto done = std::make_shared<std::promise<void>>();
-  const auto future = done->get_future();
-  std::thread([comm, done] {
-    ncclCommAbort(comm);
-    done->set_value();
-  }).detach();
-  future.wait_for(kAbortLimit);
-}
-
-ncclDataType_t type_of(const at::Tensor& x) {
-  switch (x.scalar_type()) {
-    case at::kDouble:
-      return ncclFloat64;
-    case at::kLong:
-      return ncclInt64;
-    default:
-      return ncclFloat32;  // Group sums no other type
-  }
-}
-
 // Where transfers to or from one peer queue: NCCL works off a communicator in order, and a send is
 // done when it is received, so a ring over one line would wait for itself.
 struct Line {
-  std::shared_ptr<Communicator> comm;
-  c10::cuda::CUDAStream stream;  // transfers overlap with what the current stream computes
-  int peer;                      // rank in comm
+  std::shared_ptr<NcclCommunicator> comm;
+  DeviceStream stream;  // transfers overlap with what the current stream computes
+  int peer;             // rank in comm
 };
+
+int64_t bytes_of(const at::Tensor& x) {
+  return static_cast<int64_t>(x.nbytes());
+}
 
 class NcclTransport : public Transport {
  public:
-  NcclTransport(std::shared_ptr<NcclWorld> world, std::shared_ptr<Transport> bootstrap)
+  // names: the ranks of the world that this group is of.
+  NcclTransport(std::shared_ptr<NcclWorld> world, std::shared_ptr<Transport> bootstrap,
+                std::vector<int64_t> names)
       : world_(std::move(world)),
         bootstrap_(std::move(bootstrap)),
-        comm_(std::make_shared<Communicator>(world_, *bootstrap_)),
-        stream_(side_stream()) {}
+        names_(std::move(names)),
+        comm_(std::make_shared<NcclCommunicator>(world_, *bootstrap_)) {}
 
   int rank() const override { return bootstrap_->rank(); }
   int size() const override { return bootstrap_->size(); }
 
   std::shared_ptr<Transport> split(int color, int key) override;
+  std::shared_ptr<Transport> on_hosts() override { return bootstrap_->on_hosts(); }
   void all_reduce(at::Tensor& x) override;
   void all_gather(std::vector<at::Tensor>& all) override;
   void all_to_all(const std::vector<at::Tensor>& give,
@@ -170,197 +49,226 @@ class NcclTransport : public Transport {
   void barrier() override;
   void connect(const std::vector<std::pair<int, int>>& edges) override;
   void abort(const std::string& reason, Exit exit) override;
+  void note(const std::string& where) override;
+  // Between operations ranks answer each other over the hosts; a device that hangs is the
+  // watchdog's.
+  void watch(bool on) override { bootstrap_->watch(on); }
+  void pulse() override { bootstrap_->pulse(); }
   const Traffic& traffic() const override { return world_->traffic; }
 
  private:
   struct Posted;
 
-  // Runs `work` on the current stream and waits for it.
-  template <class Work>
-  void run(const char* operation, Work work) {
-    const c10::cuda::CUDAGuard guard(world_->device);
-    const auto stream = c10::cuda::getCurrentCUDAStream(world_->device);
-    comm_->settle(work(stream.stream()), operation);
-    at::cuda::CUDAEvent event;
-    event.record(stream);
-    comm_->wait(event, operation);
-  }
-  template <class Work>
-  std::unique_ptr<Transfer> post(const at::Tensor& x, const Line& line, const char* operation,
-                                 Work work);
-  c10::cuda::CUDAStream side_stream() const {
-    return c10::cuda::getStreamFromPool(/*isHighPriority=*/true, world_->device);
-  }
-  Line line(int from, int to) const;
+  NcclLibrary& library() const { return *world_->library; }
+  bool holds(const at::Tensor& x) const { return x.device().type() == library().device().type(); }
+  // One operation of the whole group, on the current stream.
+  void run(const char* name, int64_t bytes, const std::function<void(DeviceStream)>& calls);
+  Line& line(int from, int to);
+  std::unique_ptr<Transfer> post(const char* name, const at::Tensor& x, int peer, const Line& line,
+                                 const std::function<void()>& calls);
 
   std::shared_ptr<NcclWorld> world_;
   std::shared_ptr<Transport> bootstrap_;
-  std::shared_ptr<Communicator> comm_;
-  c10::cuda::CUDAStream stream_;
-  std::map<std::pair<int, int>, Line> lines_;  // of the edges of this rank
-  // Transfers whose handle was dropped.
-  struct LeftAlone {
-    std::shared_ptr<at::cuda::CUDAEvent> event;
-    at::Tensor tensor;
-  };
-  std::shared_ptr<std::list<LeftAlone>> left_alone_ = std::make_shared<std::list<LeftAlone>>();
+  std::vector<int64_t> names_;
+  std::shared_ptr<NcclCommunicator> comm_;
+  DeviceStream side_ = nullptr;                // of pairs without a line of their own
+  std::map<std::pair<int, int>, Line> lines_;  // from, to
 };
+
+// The current stream comes after `operation` from here on. Its tensors may go then: what is made in
+// their memory next is made by the current stream.
+void follow(NcclWorld& world, const std::shared_ptr<NcclOperation>& operation) {
+  world.watchdog.expect_sound();
+  if (!world.library->queues_tensor_work())
+    return world.watchdog.wait(operation, [&] { return operation->done->done(); });
+  world.library->follow(world.library->current_stream(), operation->done);
+  world.watchdog.release(*operation);
+}
 
 struct NcclTransport::Posted : Transfer {
-  ~Posted() override {
-    if (event) left_alone->push_back({std::move(event), std::move(x)});
-  }
+  Posted(std::shared_ptr<NcclWorld> world, std::shared_ptr<NcclCommunicator> comm,
+         std::shared_ptr<NcclOperation> operation)
+      : world(std::move(world)), comm(std::move(comm)), operation(std::move(operation)) {}
   void wait() override {
-    if (event) comm->wait(*event, operation);
-    event.reset();
+    if (operation) follow(*world, operation);
+    operation.reset();
   }
-  bool ready() override { return !event || event->query(); }
+  bool ready() override {  // also where something failed: wait() throws then
+    return !operation || world->watchdog.failed() || operation->done->done();
+  }
 
-  std::shared_ptr<Communicator> comm;
-  std::shared_ptr<std::list<LeftAlone>> left_alone;
-  std::shared_ptr<at::cuda::CUDAEvent> event;
-  at::Tensor x;
-  const char* operation = "";
+  std::shared_ptr<NcclWorld> world;
+  std::shared_ptr<NcclCommunicator> comm;  // lives as long as what it carries
+  std::shared_ptr<NcclOperation> operation;
 };
+
+struct Empty : Transfer {
+  void wait() override {}
+  bool ready() override { return true; }
+};
+
+void NcclTransport::run(const char* name, int64_t bytes,
+                        const std::function<void(DeviceStream)>& calls) {
+  const auto stream = library().current_stream();
+  const auto operation =
+      comm_->queue({.name = name, .ranks = size(), .bytes = bytes}, stream, [&] { calls(stream); });
+  if (!library().queues_tensor_work()) follow(*world_, operation);
+}
 
 std::shared_ptr<Transport> NcclTransport::split(int color, int key) {
   auto part = bootstrap_->split(color, key);
   if (part == nullptr || part->size() == 1) return part;
-  return std::make_shared<NcclTransport>(world_, std::move(part));
+  std::vector<int64_t> names(part->size());
+  std::vector<at::Tensor> letters;
+  for (auto& name : names) letters.push_back(at::from_blob(&name, {1}, at::kLong));
+  names[part->rank()] = names_[rank()];
+  part->all_gather(letters);
+  return std::make_shared<NcclTransport>(world_, std::move(part), std::move(names));
 }
 
 void NcclTransport::all_reduce(at::Tensor& x) {
-  if (x.is_cpu()) return bootstrap_->all_reduce(x);
-  world_->traffic.count("all_reduce", 2 * (size() - 1),
-                        2 * static_cast<int64_t>(x.nbytes()) * (size() - 1) / size());
-  run("all_reduce", [&](cudaStream_t stream) {
-    return ncclAllReduce(x.data_ptr(), x.data_ptr(), x.numel(), type_of(x), ncclSum, comm_->get(),
-                         stream);
-  });
+  if (!holds(x)) return bootstrap_->all_reduce(x);
+  const auto bytes = 2 * bytes_of(x) * (size() - 1) / size();
+  world_->traffic.count("all_reduce", 2 * (size() - 1), bytes);
+  if (x.numel() == 0) return;
+  run("all_reduce", bytes_of(x),
+      [&](DeviceStream stream) { library().all_reduce(x, comm_->get(), stream); });
 }
 
 // One broadcast for each rank, made as one call: parts may be of any size, or empty.
 void NcclTransport::all_gather(std::vector<at::Tensor>& all) {
-  if (all[rank()].is_cpu()) return bootstrap_->all_gather(all);
-  world_->traffic.count("all_gather", size() - 1,
-                        (size() - 1) * static_cast<int64_t>(all[rank()].nbytes()));
-  run("all_gather", [&](cudaStream_t stream) {
-    ncclGroupStart();
+  const auto& mine = all[rank()];
+  if (!holds(mine)) return bootstrap_->all_gather(all);
+  world_->traffic.count("all_gather", size() - 1, (size() - 1) * bytes_of(mine));
+  run("all_gather", bytes_of(mine), [&](DeviceStream stream) {
     for (int r = 0; r < size(); ++r) {
-      if (all[r].numel() == 0) continue;
-      ncclBroadcast(all[r].data_ptr(), all[r].data_ptr(), all[r].nbytes(), ncclInt8, r,
-                    comm_->get(), stream);
+      if (all[r].numel() > 0) library().broadcast(all[r], r, comm_->get(), stream);
     }
-    return ncclGroupEnd();
   });
 }
 
 void NcclTransport::all_to_all(const std::vector<at::Tensor>& give,
                                const std::vector<at::Tensor>& take) {
-  if (give[rank()].is_cpu()) return bootstrap_->all_to_all(give, take);
+  if (!holds(give[rank()])) return bootstrap_->all_to_all(give, take);
   int64_t bytes = 0;
-  for (int r = 0; r < size(); ++r)
-    bytes += r == rank() ? 0 : static_cast<int64_t>(give[r].nbytes());
+  for (int r = 0; r < size(); ++r) bytes += r == rank() ? 0 : bytes_of(give[r]);
   world_->traffic.count("all_to_all", size() - 1, bytes);
-  run("all_to_all", [&](cudaStream_t stream) {
-    ncclGroupStart();
+  run("all_to_all", bytes, [&](DeviceStream stream) {
     for (int r = 0; r < size(); ++r) {
       if (r == rank()) continue;
-      if (give[r].numel() > 0)
-        ncclSend(give[r].data_ptr(), give[r].nbytes(), ncclInt8, r, comm_->get(), stream);
-      if (take[r].numel() > 0)
-        ncclRecv(take[r].data_ptr(), take[r].nbytes(), ncclInt8, r, comm_->get(), stream);
+      if (give[r].numel() > 0) library().send(give[r], r, comm_->get(), stream);
+      if (take[r].numel() > 0) library().receive(take[r], r, comm_->get(), stream);
     }
-    return ncclGroupEnd();
   });
 }
 
 void NcclTransport::broadcast(at::Tensor& x, int root) {
-  if (x.is_cpu()) return bootstrap_->broadcast(x, root);
+  if (!holds(x)) return bootstrap_->broadcast(x, root);
   if (rank() == root) {
-    world_->traffic.count("broadcast", size() - 1, (size() - 1) * static_cast<int64_t>(x.nbytes()));
+    world_->traffic.count("broadcast", size() - 1, (size() - 1) * bytes_of(x));
   }
-  run("broadcast", [&](cudaStream_t stream) {
-    return ncclBroadcast(x.data_ptr(), x.data_ptr(), x.nbytes(), ncclInt8, root, comm_->get(),
-                         stream);
-  });
+  if (x.numel() == 0) return;
+  run("broadcast", bytes_of(x),
+      [&](DeviceStream stream) { library().broadcast(x, root, comm_->get(), stream); });
 }
 
+// A first transfer makes the links, and the host waits for both ends then: here both are.
 void NcclTransport::connect(const std::vector<std::pair<int, int>>& edges) {
+  const auto letter = at::empty({1}, library().device());
   for (const auto& [from, to] : edges) {
     const bool sends = rank() == from, takes = rank() == to;
     const auto pair = bootstrap_->split(sends || takes ? 0 : -1, sends ? 0 : 1);
-    if (pair == nullptr || pair->size() != 2) continue;
-    auto comm = std::make_shared<Communicator>(world_, *pair);
-    lines_.insert({{from, to}, Line{std::move(comm), side_stream(), sends ? 1 : 0}});
+    if (pair == nullptr || pair->size() != 2 || lines_.count({from, to}) == 1) continue;
+    const Line line{std::make_shared<NcclCommunicator>(world_, *pair), library().side_stream(),
+                    sends ? 1 : 0};
+    const int other = static_cast<int>(names_[sends ? to : from]);
+    const auto first =
+        line.comm->queue({.name = "connect", .ranks = 2, .peer = other}, line.stream, [&] {
+          sends ? library().send(letter, line.peer, line.comm->get(), line.stream)
+                : library().receive(letter, line.peer, line.comm->get(), line.stream);
+        });
+    world_->watchdog.wait(first, [&] { return first->done->done(); });
+    lines_.insert({{from, to}, line});
   }
 }
 
-Line NcclTransport::line(int from, int to) const {
+Line& NcclTransport::line(int from, int to) {
   const auto found = lines_.find({from, to});
-  return found != lines_.end() ? found->second : Line{comm_, stream_, from == rank() ? to : from};
+  if (found != lines_.end()) return found->second;
+  if (side_ == nullptr) side_ = library().side_stream();
+  return lines_.insert({{from, to}, Line{comm_, side_, from == rank() ? to : from}}).first->second;
 }
 
-template <class Work>
-std::unique_ptr<Transfer> NcclTransport::post(const at::Tensor& x, const Line& line,
-                                              const char* operation, Work work) {
-  left_alone_->remove_if([](LeftAlone& transfer) { return transfer.event->query(); });
-  const c10::cuda::CUDAGuard guard(world_->device);
-  at::cuda::CUDAEvent ready;
-  ready.record(c10::cuda::getCurrentCUDAStream(world_->device));
-  ready.block(line.stream);
-  line.comm->settle(work(line.comm->get(), line.stream.stream()), operation);
-  auto posted = std::make_unique<Posted>();
-  posted->comm = line.comm;
-  posted->left_alone = left_alone_;
-  posted->event = std::make_shared<at::cuda::CUDAEvent>();
-  posted->event->record(line.stream);
-  posted->x = x;
-  posted->operation = operation;
-  return posted;
+std::unique_ptr<Transfer> NcclTransport::post(const char* name, const at::Tensor& x, int peer,
+                                              const Line& line,
+                                              const std::function<void()>& calls) {
+  if (x.numel() == 0) return std::make_unique<Empty>();  // both ends know
+  // x is made, and its memory is free of what was there, when the current stream is here.
+  library().follow(line.stream, library().record(library().current_stream()));
+  auto operation = line.comm->queue({.name = name,
+                                     .ranks = 2,
+                                     .peer = static_cast<int>(names_[peer]),
+                                     .bytes = bytes_of(x),
+                                     .tensors = {x}},
+                                    line.stream, calls);
+  return std::make_unique<Posted>(world_, line.comm, std::move(operation));
 }
 
 std::unique_ptr<Transfer> NcclTransport::start_send(const at::Tensor& x, int to) {
-  if (x.is_cpu()) return bootstrap_->start_send(x, to);
-  world_->traffic.count("send", 1, static_cast<int64_t>(x.nbytes()));
-  const auto line = this->line(rank(), to);
-  return post(x, line, "send", [&](ncclComm_t comm, cudaStream_t stream) {
-    return ncclSend(x.data_ptr(), x.nbytes(), ncclInt8, line.peer, comm, stream);
-  });
+  if (!holds(x)) return bootstrap_->start_send(x, to);
+  world_->traffic.count("send", 1, bytes_of(x));
+  const auto& line = this->line(rank(), to);
+  return post("send", x, to, line,
+              [&] { library().send(x, line.peer, line.comm->get(), line.stream); });
 }
 
 std::unique_ptr<Transfer> NcclTransport::start_receive(const at::Tensor& x, int from) {
-  if (x.is_cpu()) return bootstrap_->start_receive(x, from);
-  const auto line = this->line(from, rank());
-  return post(x, line, "receive", [&](ncclComm_t comm, cudaStream_t stream) {
-    return ncclRecv(x.data_ptr(), x.nbytes(), ncclInt8, line.peer, comm, stream);
-  });
+  if (!holds(x)) return bootstrap_->start_receive(x, from);
+  const auto& line = this->line(from, rank());
+  return post("receive", x, from, line,
+              [&] { library().receive(x, line.peer, line.comm->get(), line.stream); });
 }
 
-// All that this rank has given the GPU is done, and so it is on the others.
+// All that this rank has given its current stream is done, and so it is on the others.
 void NcclTransport::barrier() {
-  run("barrier", [](cudaStream_t) { return ncclSuccess; });
+  auto& watchdog = world_->watchdog;
+  watchdog.expect_sound();
+  const auto stream = library().current_stream();
+  const auto operation = watchdog.begin({.name = "barrier", .ranks = size(), .stream = stream});
+  const auto here = library().record(stream);
+  watchdog.wait(operation, [&] { return here->done(); });
   bootstrap_->barrier();
+  watchdog.finished(*operation);
 }
 
 void NcclTransport::abort(const std::string& reason, Exit exit) {
-  comm_->abort();
-  for (auto& [edge, line] : lines_) line.comm->abort();
+  world_->watchdog.stop(reason, exit);
   bootstrap_->abort(reason, exit);
+}
+
+void NcclTransport::note(const std::string& where) {
+  world_->place.note(where);
+  bootstrap_->note(where);
 }
 
 }  // namespace
 
-std::shared_ptr<Transport> nccl_world(std::shared_ptr<Transport> bootstrap, int device,
-                                      TransportOptions options) {
+void end_process(Exit exit) {
+  _exit(static_cast<int>(exit));
+}
+
+std::shared_ptr<Transport> nccl_world(std::shared_ptr<Transport> bootstrap,
+                                      std::shared_ptr<NcclLibrary> library,
+                                      TransportOptions options, EndRank end) {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
-  auto world = std::make_shared<NcclWorld>();
-  world->place = fmt::format("[nccl] rank {} of {} ({}, cuda:{})", bootstrap->rank(),
-                             bootstrap->size(), host.data(), device);
-  world->device = static_cast<c10::DeviceIndex>(device);
-  world->options = options;
-  return std::make_shared<NcclTransport>(std::move(world), std::move(bootstrap));
+  auto who = fmt::format("[nccl] rank {} of {} ({}, {})", bootstrap->rank(), bootstrap->size(),
+                         host.data(), library->device().str());
+  auto world =
+      std::make_shared<NcclWorld>(std::move(library), std::move(who), options, std::move(end));
+  std::vector<int64_t> names(bootstrap->size());
+  std::iota(names.begin(), names.end(), 0);
+  return std::make_shared<NcclTransport>(std::move(world), std::move(bootstrap), std::move(names));
 }
 
 }  // namespace trireme

@@ -78,6 +78,7 @@ Placement place(const LayoutChoice& layout, const Group& world, int64_t blocks) 
   p.roles = roles_of(p);
   p.encoder_tensor = p.replica.subset(p.text_encoders);
   p.patch = p.replica.subset(p.vae);
+  p.patch.connect_neighbours();  // its bands trade edges
   const auto denoising = p.replica.subset(p.transformer);
   if (p.holds(p.transformer)) p.mesh = Mesh::over(denoising, p.mesh_shape);
   for (auto* group : {&p.turns, &p.text, &p.latents}) *group = p.replica.on_hosts();

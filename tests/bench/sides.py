@@ -35,6 +35,7 @@ class Setting:
     dtype: str
     threads: int
     cpu_time: bool  # count the seconds that the process computed, not those that passed
+    device: str = "cpu"  # of trireme
 
 
 class Trireme:
@@ -52,7 +53,7 @@ class Trireme:
         self.job.write_text(yaml.safe_dump(dict(
             version=1, model=dict(path=str(model), dtype=setting.dtype),
             prompts=list(PROMPTS[:case.pictures]), sampling=sampling, threads=setting.threads,
-            device="cpu", output=dict(path=str(self.out), metadata="none"))))
+            device=setting.device, output=dict(path=str(self.out), metadata="none"))))
 
     def __call__(self) -> Round:
         wall, cpu = self.run()

@@ -1,31 +1,14 @@
 // Starts mpi_failure under mpirun and reads how it ended: exit code, time and text.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <chrono>
-#include <cstdio>
 #include <string>
+
+#include "tests/support/run_command.h"
 
 namespace {
 
-struct Ending {
-  int code;
-  double seconds;
-  std::string text;
-};
-
-Ending ending_of(const std::string& how) {
-  const auto begin = std::chrono::steady_clock::now();
-  FILE* pipe = popen((TRIREME_MPIRUN " " + how + " 2>&1").c_str(), "r");
-  std::string text;
-  std::array<char, 4096> buffer;
-  while (const auto length = fread(buffer.data(), 1, buffer.size(), pipe)) {
-    text.append(buffer.data(), length);
-  }
-  const int status = pclose(pipe);
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, taken.count(), text};
+trireme::CommandEnding ending_of(const std::string& how) {
+  return trireme::run_command(TRIREME_MPIRUN " " + how);
 }
 
 TEST(MpiFailure, NobodyFails) {

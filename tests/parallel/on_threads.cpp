@@ -11,4 +11,12 @@ void on_every_rank(int ranks, const std::function<void(Group)>& body) {
   run_ranks(ranks, body);
 }
 
+at::Tensor here(const at::Tensor& x) {
+  return x;
+}
+
+bool sums_round_once() {
+  return true;
+}
+
 }  // namespace trireme

@@ -13,6 +13,12 @@ namespace trireme {
 
 void run_ranks(int ranks, const std::function<void(Group)>& body,
                std::chrono::milliseconds deadline) {
+  run_transports(
+      ranks, [&](const auto& transport) { body(Group(transport)); }, deadline);
+}
+
+void run_transports(int ranks, const std::function<void(const std::shared_ptr<Transport>&)>& body,
+                    std::chrono::milliseconds deadline) {
   const auto transports = thread_transports(ranks, {.deadline = deadline});
   std::mutex lock;
   std::exception_ptr first;
@@ -27,7 +33,7 @@ void run_ranks(int ranks, const std::function<void(Group)>& body,
     const c10::InferenceMode inference;
     at::set_num_threads(1);  // the ranks are the threads
     try {
-      body(Group(transports[rank]));
+      body(transports[rank]);
     } catch (const std::exception& error) {
       fail(*transports[rank], error.what());
     } catch (...) {

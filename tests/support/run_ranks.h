@@ -12,5 +12,8 @@ namespace trireme {
 
 void run_ranks(int ranks, const std::function<void(Group)>& body,
                std::chrono::milliseconds deadline = std::chrono::seconds(20));
+// As above for a transport that stands on this one.
+void run_transports(int ranks, const std::function<void(const std::shared_ptr<Transport>&)>& body,
+                    std::chrono::milliseconds deadline = std::chrono::seconds(20));
 
 }  // namespace trireme
