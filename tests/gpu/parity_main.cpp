@@ -9,6 +9,7 @@
 
 #include "parallel/device.h"
 #include "src/pipelines/components.h"
+#include "tests/src/transformers/predict.h"
 #include "tests/support/tensors.h"
 
 namespace {
@@ -39,7 +40,8 @@ at::Tensor denoise(const ComponentLoader& loader, const TextEmbeddings& text, at
   const auto latents = normals({1, denoiser->latent_channels(), kSide, kSide}, 1).to(device);
   const auto batch =
       denoiser->begin(text, {900, 500}, {.batch = 1, .height = kSide, .width = kSide});
-  return at::cat({predict(*denoiser, *batch, latents, 0), predict(*denoiser, *batch, latents, 1)});
+  return at::cat(
+      {predict(*denoiser, {}, *batch, latents, 0), predict(*denoiser, {}, *batch, latents, 1)});
 }
 
 at::Tensor decode(const ComponentLoader& loader, int64_t channels, at::Device device) {
