@@ -73,16 +73,18 @@ void Turns::finish() {
   }
 }
 
-// A barrier that gives everybody the time that they need.
+// A barrier that gives everybody the time that they need; then one that all leave at once, so that
+// their clocks agree.
 void Turns::meet() {
-  if (!leads()) {
+  for (int rank = 0; rank < group_.size() && leads(); ++rank)
+    if (rank != leader_) group_.start_receive(to_tensor(0), rank).wait_without_deadline();
+  if (leads()) {
+    for (int rank = 0; rank < group_.size(); ++rank) tell(rank, kGoOn);
+  } else {
     tell(leader_, kDone);
     group_.start_receive(to_tensor(0), leader_).wait_without_deadline();
-    return;
   }
-  for (int rank = 0; rank < group_.size(); ++rank)
-    if (rank != leader_) group_.start_receive(to_tensor(0), rank).wait_without_deadline();
-  for (int rank = 0; rank < group_.size(); ++rank) tell(rank, kGoOn);
+  group_.barrier();
 }
 
 }  // namespace trireme
