@@ -61,3 +61,26 @@ function(trireme_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endfunction()
+
+# One host without a network: loopback, and shared memory that works in containers. More ranks than
+# cores must work too.
+set(TRIREME_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none
+    --mca btl self,vader --mca btl_vader_single_copy_mechanism none)
+set(TRIREME_MPI_ENVIRONMENT
+    "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMP_NUM_THREADS=1")
+
+# trireme_mpi_test(name SOURCES ... LINKS ...): a program whose ranks are processes, run with several
+# numbers of them.
+function(trireme_mpi_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE trireme_flags aten ${arg_LINKS} MPI::MPI_C GTest::gtest)
+  trireme_precompile(${name})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  foreach(ranks 1 2 3 4 8)
+    add_test(NAME ${name}_${ranks}
+             COMMAND ${TRIREME_MPIRUN} -n ${ranks} $<TARGET_FILE:${name}>)
+    set_tests_properties(${name}_${ranks} PROPERTIES ENVIRONMENT "${TRIREME_MPI_ENVIRONMENT}"
+                         PROCESSORS 2 TIMEOUT 300)
+  endforeach()
+endfunction()

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "parallel/error.h"
+#include "src/transformers/denoiser.h"
 #include "src/transformers/pixart_flops.h"
 #include "src/transformers/sd3_flops.h"
 #include "tests/src/transformers/real_models.h"
@@ -91,6 +93,11 @@ TEST(PixArtStages, MoreStagesThanBlocksLeaveSomeEmpty) {
   auto config = real_pixart();
   config.num_layers = 2;
   EXPECT_EQ(lengths(pixart_stages(config, 3)), (Lengths{1, 1, 0}));
+}
+
+TEST(Stages, MoreThanBlocksAreRefused) {
+  EXPECT_THROW(require_stages(5, 6), Error);
+  EXPECT_NO_THROW(require_stages(5, 5));
 }
 
 }  // namespace
