@@ -14,7 +14,7 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 }  // namespace
 
-RunResult run(ProgramMaker& program, Turns& turns, const Worker& worker) {
+RunResult run(ProgramMaker& program, Turns& turns, const RunCallbacks& callbacks) {
   RunResult result;
   const auto begin = std::chrono::steady_clock::now();
   const auto traced = [&](const Op& op, const auto& perform) {
@@ -23,7 +23,7 @@ RunResult run(ProgramMaker& program, Turns& turns, const Worker& worker) {
     if (program.turn() <= kTracedTurns) result.lane.push_back({op, before, seconds_since(begin)});
   };
   int64_t asked = 0;
-  const auto ask = [&] { result.stopped = !turns.is_taken(asked, worker.wants_to_stop()); };
+  const auto ask = [&] { result.stopped = !turns.is_taken(asked, callbacks.wants_to_stop()); };
   while (true) {
     for (; asked <= program.horizon() && !result.stopped; ++asked) {
       traced({Op::Kind::kTurn, {-1, asked}}, ask);
@@ -31,8 +31,8 @@ RunResult run(ProgramMaker& program, Turns& turns, const Worker& worker) {
     }
     const auto ops = program.next();
     if (!ops) break;
-    for (const auto& op : *ops) traced(op, [&] { worker.perform(op); });
-    worker.after_turn();
+    for (const auto& op : *ops) traced(op, [&] { callbacks.perform(op); });
+    callbacks.after_turn();
   }
   turns.finish();
   return result;

@@ -10,7 +10,7 @@
 
 namespace trireme {
 
-struct Worker {
+struct RunCallbacks {
   std::function<void(const Op& op)> perform;
   std::function<bool()> wants_to_stop = [] { return false; };
   std::function<void()> after_turn = [] {};
@@ -22,6 +22,6 @@ struct RunResult {
 };
 
 // Collective over the ranks of `turns`.
-RunResult run(ProgramMaker& program, Turns& turns, const Worker& worker);
+RunResult run(ProgramMaker& program, Turns& turns, const RunCallbacks& callbacks);
 
 }  // namespace trireme

@@ -10,8 +10,8 @@
 #include "src/render/inputs.h"
 #include "src/render/lanes.h"
 #include "src/render/sample_files.h"
-#include "src/render/stages.h"
 #include "src/render/tally.h"
+#include "src/render/worker.h"
 
 namespace trireme {
 namespace {
@@ -135,7 +135,7 @@ class Renderer {
   const Role role_;
   Progress progress_;
   SampleFiles files_;
-  Stages stages_;
+  Worker worker_;
   Batches batches_;
   ProgressCounts counts_;  // of this replica
   Tally tally_;
@@ -153,7 +153,7 @@ Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::stri
       role_(pipeline_.roles()[pipeline_.placement().replica.rank()]),
       progress_(progress_options(inputs, machine)),
       files_(inputs, output_, pipeline_, progress_, clock_),
-      stages_(inputs, pipeline_, files_, clock_, machine.device),
+      worker_(inputs, pipeline_, files_, clock_, machine.device),
       batches_(inputs, inputs.job().layout.batch_size.value_or(1)),
       tally_(machine.world, writers(pipeline_, replicas_)) {}
 
@@ -188,25 +188,25 @@ std::optional<int64_t> Renderer::next_steps() {
       continue;
     }
     const auto steps = inputs_.only_embeds() ? 1 : pipeline_.schedule(batch->recipe)->size();
-    stages_.add(std::move(*batch));
+    worker_.add(std::move(*batch));
     return steps;
   }
   return std::nullopt;
 }
 
 void Renderer::perform(const Op& op) {
-  const auto& batch = stages_.batch(op.visit.batch);
+  const auto& batch = worker_.batch(op.visit.batch);
   const auto stage = role_.stage < 0 ? std::string() : fmt::format("stage {}, ", role_.stage);
   machine_.world.note(fmt::format("{}{}, sample {}, step {}", stage, to_string(op.kind),
                                   batch.samples.front().index, op.visit.step));
-  stages_.perform(op);
+  worker_.perform(op);
   show_progress();
 }
 
 void Renderer::after_turn(const ProgramMaker& program) {
   if (const auto visit = program.visit(); visit && !inputs_.only_embeds())
-    counts_.steps += static_cast<int64_t>(stages_.batch(visit->batch).samples.size());
-  stages_.forget_before(program.oldest());
+    counts_.steps += static_cast<int64_t>(worker_.batch(visit->batch).samples.size());
+  worker_.forget_before(program.oldest());
   show_progress();
 }
 

@@ -13,6 +13,7 @@ from endings import (
     Ending,
     Running,
     ends_cleanly,
+    leftovers,
     ends_soon,
     nothing_made,
     render,
@@ -92,10 +93,12 @@ def test_a_limit_on_the_size_of_files(
     """The writing fails as on a full disk; the signal that comes with it must not end the program."""
     job = small_job(prompts=["a red star"] * 3)
     ending = render(job, tmp_path, ranks, blocks=blocks)
-    ends_cleanly(ending, 74, f"/out/{file}] writing: File too large -> ", folder=tmp_path)
-    nothing_made(tmp_path)
+    told = f"/out/{file}] writing: File too large -> "
+    ends_cleanly(ending, 74, told, folder=tmp_path, writers=ranks)
+    nothing_made(tmp_path, writers=ranks)
     assert render(job, tmp_path, ranks).code == 0
     assert len(samples(tmp_path)) == 3
+    assert leftovers(tmp_path) == []
 
 
 def test_the_rank_that_cannot_write_is_named(tmp_path: Path) -> None:
@@ -108,8 +111,9 @@ def test_the_rank_that_cannot_write_is_named(tmp_path: Path) -> None:
 def test_all_replicas_that_cannot_write_tell_it_once(tmp_path: Path) -> None:
     job = small_job(prompts=["a red star"] * 4, layout={"replicas": 2})
     ending = render(job, tmp_path, ranks=2, blocks=4)
-    ends_cleanly(ending, 74, "rank ", ".png] writing: File too large", folder=tmp_path)
-    nothing_made(tmp_path)
+    told = ".png] writing: File too large"
+    ends_cleanly(ending, 74, "rank ", told, folder=tmp_path, writers=2)
+    nothing_made(tmp_path, writers=2)
 
 
 def can_mount() -> bool:

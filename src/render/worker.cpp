@@ -1,10 +1,10 @@
-#include "src/render/stages.h"
+#include "src/render/worker.h"
 
 namespace trireme {
 
 using Kind = Op::Kind;
 
-Stages::Stages(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files,
+Worker::Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files,
                StageClock& clock, at::Device device)
     : inputs_(inputs),
       pipeline_(pipeline),
@@ -15,7 +15,7 @@ Stages::Stages(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& file
       embeddings_(pipeline),
       handover_(pipeline.placement(), pipeline.facts().text_on_every_stage, device) {}
 
-void Stages::forget_before(int64_t number) {
+void Worker::forget_before(int64_t number) {
   const auto forget = [&](auto& by_batch) {
     by_batch.erase(by_batch.begin(), by_batch.lower_bound(number));
   };
@@ -24,7 +24,7 @@ void Stages::forget_before(int64_t number) {
   forget(denoised_);
 }
 
-void Stages::perform(const Op& op) {
+void Worker::perform(const Op& op) {
   const auto number = op.visit.batch;
   switch (op.kind) {
     case Kind::kEncode:
@@ -51,7 +51,7 @@ void Stages::perform(const Op& op) {
   }
 }
 
-void Stages::encode(int64_t number) {
+void Worker::encode(int64_t number) {
   const auto timer = clock_.time(Stage::kEncode);
   const auto& batch = batches_.at(number);
   std::vector<Conditioning> rows;
@@ -64,7 +64,7 @@ void Stages::encode(int64_t number) {
   }
 }
 
-void Stages::denoise(const Op& op) {
+void Worker::denoise(const Op& op) {
   const auto timer = clock_.time(Stage::kDenoise);
   const auto [number, step] = op.visit;
   if (op.kind == Kind::kBegin) return begin(number);
@@ -88,7 +88,7 @@ void Stages::denoise(const Op& op) {
   if (over && staged.is_last(step)) staged_.erase(number);
 }
 
-void Stages::begin(int64_t number) {
+void Worker::begin(int64_t number) {
   const auto& batch = batches_.at(number);
   auto text = texts_.extract(number);
   const auto [staged, is_new] = staged_.emplace(
@@ -97,7 +97,7 @@ void Stages::begin(int64_t number) {
 }
 
 // A rank of the last stage has all rows of the latents, and decodes its own.
-void Stages::end(int64_t number) {
+void Worker::end(int64_t number) {
   auto denoised = std::move(denoised_.extract(number).mapped());
   if (has_all_rows_ && inputs_.job().last_stage == JobStage::kDecode)
     denoised.latents = handover_.mine(denoised.latents);

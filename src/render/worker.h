@@ -1,4 +1,4 @@
-// Stages: what a rank does for each operation of its program: the text, latents and half-denoised
+// Worker: what a rank does for each operation of its program: the text, latents and half-denoised
 // batches that it holds between them, and the model that works on them.
 #pragma once
 
@@ -14,10 +14,10 @@
 
 namespace trireme {
 
-class Stages {
+class Worker {
  public:
   // All must outlive this.
-  Stages(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files, StageClock& clock,
+  Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files, StageClock& clock,
          at::Device device);
 
   // Batches in the order in which a program numbers them.
