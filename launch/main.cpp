@@ -35,6 +35,17 @@ int usage_mistake(const std::string& what, const std::string& required, const st
   return static_cast<int>(Exit::kUsage);
 }
 
+CLI::Validator seconds_above_zero() {
+  constexpr double kLongest = 1e6;
+  return {[](const std::string& text) {
+            char* end = nullptr;
+            const double seconds = std::strtod(text.c_str(), &end);
+            const bool good = *end == '\0' && seconds > 0 && seconds <= kLongest;
+            return good ? "" : text + " is not a number of seconds above 0 (and up to 1000000)";
+          },
+          "SECONDS"};
+}
+
 // What CLI11 could not make sense of; also how help and the version are told.
 int told_by_parser(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
   const bool is_word = !first.empty() && first.front() != '-';
@@ -82,7 +93,7 @@ int main(int argc, char** argv) {
       ->add_option("--deadline", render_options.deadline,
                    "Seconds that a rank waits for another one before all end")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(seconds_above_zero());
   render->add_option("--trace", render_options.trace,
                      "A file that tells what each rank did when, for chrome://tracing or Perfetto");
 

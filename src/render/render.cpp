@@ -158,6 +158,9 @@ Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::stri
       tally_(machine.world, writers(pipeline_, replicas_)) {}
 
 Exit Renderer::run() {
+  // A place where it cannot be written is found before the work.
+  if (!trace_.empty() && machine_.world.rank() == kSpeaker)
+    write_atomically(trace_, to_chrome_json(std::vector<ReplicaLanes>{}));
   const auto& placement = pipeline_.placement();
   const auto roles = pipeline_.roles();
   Turns turns(placement.turns, leader_of(roles));

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from endings import render, small_job, write_yaml
+from endings import render, samples, small_job, write_yaml
 from endings import run as run_program
 
 Event = dict[str, Any]
@@ -68,6 +68,20 @@ def test_components_of_their_own_work_at_the_same_time(tmp_path: Path) -> None:
         )
     ]
     assert len(overlapping) >= len(decodes) - 2
+
+
+def test_a_trace_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    job = write_yaml(small_job(), tmp_path)
+    ending = run_program(["render", str(job), "--trace", str(tmp_path / "nowhere" / "t.json")])
+    ending.says(73, "nowhere/t.json] creating", "an existing folder")
+    assert samples(tmp_path) == []
+
+
+def test_deadlines_that_are_none(tmp_path: Path) -> None:
+    job = write_yaml(small_job(), tmp_path)
+    for seconds in ["0", "-3", "soon", "2x", "nan", "1e9"]:
+        ending = run_program(["render", str(job), f"--deadline={seconds}"])
+        ending.says(64, "[command] --deadline", f"{seconds} is not a number of seconds above 0")
 
 
 def test_work_is_counted(tmp_path: Path) -> None:

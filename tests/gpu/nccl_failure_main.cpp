@@ -1,5 +1,6 @@
 // `mpirun -n N gpu_nccl_failure`: rank 1 does not take part in a collective, and the host of the
 // others is elsewhere. The watchdog must end them with 75 soon after the deadline of five seconds.
+#include <mpi.h>
 #include <unistd.h>
 
 #include <cstdio>

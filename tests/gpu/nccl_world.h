@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <mpi.h>
 
 #include <chrono>
 #include <cstdlib>
