@@ -108,13 +108,11 @@ void Pipeline::decode(const at::Tensor& latents, const Recipe& recipe, const Tak
   const auto image = vae_->decode_rows(latents.unsqueeze(0).to(options_.dtype), latent_rows);
   const auto rows = vae_->rows(latent_rows);
   const auto& patch = vae_->patch();
-  if (recipe.asked != recipe.made) {
-    const auto whole = patch.all_gather(image, /*dim=*/2, rows);
-    const auto picture = resize_and_crop(whole, recipe.asked.height, recipe.asked.width);
-    if (patch.rank() == 0) take(to_pixels(picture.squeeze(0)));
-    return;
-  }
-  hand_over(patch, to_pixels(image.squeeze(0)), rows, take);
+  const auto [height, width] = recipe.asked;
+  if (recipe.asked == recipe.made) return hand_over(patch, to_pixels(image.squeeze(0)), rows, take);
+  if (patch.alone()) return take(to_pixels(resize_and_crop(image, height, width).squeeze(0)));
+  const auto resized = resize_and_crop(image, patch, rows, height, width);
+  hand_over(patch, to_pixels(resized.mine.squeeze(0)), resized.rows, take);
 }
 
 int64_t Pipeline::decode_flops(const Recipe& recipe) const {

@@ -55,8 +55,7 @@ class Pipeline {
                     Conditioning text) const;
 
   // On the VAE's ranks: this rank's rows of the latents, float32 [channels, rows, w] -> a picture's
-  // rows, which the first of them takes, one rank's after the other's, so that none holds them all
-  // (but where the picture is resized).
+  // rows, which the first of them takes, one rank's after the other's, so that none holds them all.
   void decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const;
 
   int64_t decode_flops(const Recipe& recipe) const;  // of this rank, a sample

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/run_ranks.h"
 #include "tests/support/tensors.h"
 
 namespace trireme {
@@ -52,6 +53,27 @@ TEST(ResizeAndCrop, CoversAndCutsTheMiddle) {
 TEST(ResizeAndCrop, CoversWhereTheRatioIsAnUlpShort) {
   const auto image = normals({1, 3, 304, 304});  // 304 * (87 / 304.) < 87
   EXPECT_EQ(resize_and_crop(image, 87, 87).sizes(), at::IntArrayRef({1, 3, 87, 87}));
+}
+
+// Larger, smaller, wider, taller; with rows for every rank and with fewer.
+TEST(ResizeAndCrop, InBandsIsTheWhole) {
+  struct Case {
+    int64_t h, w, height, width;
+  };
+  for (const auto& c : {Case{24, 16, 50, 30}, Case{24, 16, 24, 12}, Case{40, 16, 13, 11},
+                        Case{16, 40, 100, 30}, Case{3, 8, 30, 20}, Case{64, 64, 63, 65}})
+    for (const int ranks : {2, 3, 4, 8}) {
+      const auto image = normals({1, 3, c.h, c.w});
+      const auto whole = resize_and_crop(image, c.height, c.width);
+      run_ranks(ranks, [&](Group patch) {
+        const Split rows(c.h, ranks);
+        const auto band = shard(image, 2, rows, patch.rank());
+        const auto [mine, picture] = resize_and_crop(band, patch, rows, c.height, c.width);
+        EXPECT_EQ(picture.units(), c.height);
+        ASSERT_EQ(mine.size(2), picture[patch.rank()].length);
+        expect_close(mine, shard(whole, 2, picture, patch.rank()));
+      });
+    }
 }
 
 }  // namespace
