@@ -101,9 +101,11 @@ std::vector<int> writers(const Pipeline& pipeline, int replicas) {
   return ranks;
 }
 
-// As few as leave no stage idle: more would only take memory.
+// As few as leave no stage idle, and one that is on its way: with none to spare a stage waits
+// whenever another takes longer than usual (a sixth of the time on two CPU ranks).
 int in_flight(const Roles& roles) {
-  return std::max(1, stage_count(roles));
+  const int stages = stage_count(roles);
+  return stages > 1 ? stages + 1 : 1;
 }
 
 // A job under way on this rank.
