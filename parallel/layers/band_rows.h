@@ -19,10 +19,11 @@ struct RemadeRow {
 
 // Of a band of at least one row, whose image goes on above or below it.
 inline std::vector<RemadeRow> remade_rows(int64_t rows, bool above, bool below) {
-  std::vector<RemadeRow> remade;
-  if (above) remade.push_back({0, true, rows > 1 || below});
-  if (below && (rows > 1 || !above)) remade.push_back({rows - 1, rows > 1 || above, true});
-  return remade;
+  const bool several = rows > 1;
+  if (above && below && several) return {{0, true, true}, {rows - 1, true, true}};
+  if (above) return {{0, true, several || below}};
+  if (below) return {{rows - 1, several, true}};
+  return {};
 }
 
 class BandRows {
