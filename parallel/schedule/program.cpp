@@ -25,15 +25,19 @@ std::vector<int> ranks_of_stage(const Roles& roles, int stage) {
 int leader_of(const Roles& roles) {
   const auto of_first_stage = [](const Role& role) { return role.stage == 0 && role.place == 0; };
   const auto encodes = [](const Role& role) { return role.encodes; };
+  const auto decodes = [](const Role& role) { return role.decodes; };
   auto leader = std::find_if(roles.begin(), roles.end(), of_first_stage);
   if (leader == roles.end()) leader = std::find_if(roles.begin(), roles.end(), encodes);
+  if (leader == roles.end()) leader = std::find_if(roles.begin(), roles.end(), decodes);
   return static_cast<int>(leader - roles.begin());
 }
 
 bool encodes_ahead(const Roles& roles) {
-  return stage_count(roles) > 0 && std::none_of(roles.begin(), roles.end(), [](const Role& role) {
-           return role.encodes && role.stage >= 0;
-         });
+  const auto any = [&](auto predicate) {
+    return std::any_of(roles.begin(), roles.end(), predicate);
+  };
+  return stage_count(roles) > 0 && any([](const Role& role) { return role.encodes; }) &&
+         !any([](const Role& role) { return role.encodes && role.stage >= 0; });
 }
 
 Program whole_program(ProgramMaker& maker, int64_t end) {

@@ -26,7 +26,8 @@ using Roles = std::vector<Role>;
 int stage_count(const Roles& roles);
 // Ranks that hold this stage, in order.
 std::vector<int> ranks_of_stage(const Roles& roles, int stage);
-// The rank that comes to every turn first: of the first stage, or else an encoder.
+// The rank that comes to every turn first: of the first stage, or else an encoder, or else of the
+// VAE. A job may be only a part of the way: no encoders, no stages or nobody who decodes.
 int leader_of(const Roles& roles);
 // Whether encoders have ranks that hold nothing of the transformer: they work a batch ahead.
 bool encodes_ahead(const Roles& roles);

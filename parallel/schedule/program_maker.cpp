@@ -62,7 +62,8 @@ ProgramMaker::ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_
   }
   gives_text_ =
       role_.encodes && any(roles_, [](const Role& r) { return r.stage >= 0 && !r.encodes; });
-  takes_text_ = role_.stage >= 0 && !role_.encodes;
+  takes_text_ =
+      role_.stage >= 0 && !role_.encodes && any(roles_, [](const Role& r) { return r.encodes; });
   gives_latents_ = role_.stage >= 0 && role_.stage == last &&
                    any(roles_, [&](const Role& r) { return r.decodes && r.stage != last; });
   takes_latents_ = role_.decodes && stages_ > 0 && role_.stage != last;

@@ -123,6 +123,17 @@ Json without_nulls(const Json& map) {
   return out;
 }
 
+// A job of one row, with paths as the user wrote them.
+Json small_job(const Job& job, const Json& row, const Sampling& sampling) {
+  Json out;
+  out["version"] = 1;
+  out["model"] = without_nulls(model_json(job.model, Paths::kWritten));
+  if (out["model"]["components"].empty()) out["model"].erase("components");
+  out["prompts"] = Json::array({row});
+  out["sampling"] = without_nulls(to_json(sampling));
+  return out;
+}
+
 }  // namespace
 
 Json to_json(const Sampling& sampling) {
@@ -217,19 +228,17 @@ Json sample_to_json(const Job& job, const Sample& sample) {
   row["prompt"] = sample.prompt;
   if (!sample.prompt_2.empty()) row["prompt_2"] = sample.prompt_2;
   if (!sample.prompt_3.empty()) row["prompt_3"] = sample.prompt_3;
-  Json out;
-  out["version"] = 1;
-  out["model"] = without_nulls(model_json(job.model, Paths::kWritten));
-  if (out["model"]["components"].empty()) out["model"].erase("components");
-  out["prompts"] = Json::array({row});
-  out["sampling"] = without_nulls(to_json(sampling));
-  return out;
+  return small_job(job, row, sampling);
 }
 
-std::string fingerprint(const Job& job, const Prompts& prompts) {
+Json row_to_json(const Job& job, const PromptRow& row) {
+  return small_job(job, to_json(row, job.sampling), job.sampling);
+}
+
+std::string fingerprint(const Job& job, const std::string& rows) {
   Json what;
   what["model"] = model_json(job.model, Paths::kResolved);
-  what["prompts"] = prompts.fingerprint();
+  what["prompts"] = rows;
   what["sampling"] = to_json(job.sampling);
   what["stages"] = stages_json(job);
   what["input"] = job.input ? Json(job.input->resolved) : Json(nullptr);

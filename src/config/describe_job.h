@@ -27,8 +27,12 @@ nlohmann::ordered_json to_json(const LayoutChoice& layout);
 // wrote them, so that the text depends on nothing but the job.
 nlohmann::ordered_json sample_to_json(const Job& job, const Sample& sample);
 
-// xxh3-128, in hex, of all that determines the pictures: model, sampling, rows, stages and how they
-// are written; not layout, threads, device or where the output goes.
-std::string fingerprint(const Job& job, const Prompts& prompts);
+// A job that makes all pictures of this one row, with the same paths: what a file of embeddings
+// tells the job that goes on from it.
+nlohmann::ordered_json row_to_json(const Job& job, const PromptRow& row);
+
+// xxh3-128, in hex, of all that determines the pictures: model, sampling, rows (their fingerprint),
+// stages and how they are written; not layout, threads, device or where the output goes.
+std::string fingerprint(const Job& job, const std::string& rows);
 
 }  // namespace trireme

@@ -91,6 +91,13 @@ void check_rows(Fields& in, const Job& job) {
   }
 }
 
+std::vector<std::string> keys_given(const Node& map) {
+  std::vector<std::string> keys;
+  for (const Node& item : map.items)
+    if (item.kind != Node::Kind::kNull) keys.push_back(item.key);
+  return keys;
+}
+
 Job read_tree(const Node& root, const std::filesystem::path& folder,
               std::vector<Problem>& problems) {
   Job job;
@@ -100,6 +107,7 @@ Job read_tree(const Node& root, const std::filesystem::path& folder,
   if (auto sampling = in.section("sampling", "{guidance_scale: 7.0}")) {
     job.sampling = read_sampling(*sampling, {}, SamplingPlace::kJob);
     sampling->finish(keys_of_sections());
+    job.sampling_keys = keys_given(*in.find("sampling"));
   }
   job.prompts = read_prompts(in, job.sampling);
   job.dataset = read_dataset(in, folder);

@@ -105,6 +105,7 @@ struct Job {
   std::vector<PromptRow> prompts;        // either here
   std::optional<DatasetChoice> dataset;  // or in a file
   Sampling sampling;
+  std::vector<std::string> sampling_keys;    // those that the job itself gives
   JobStage first_stage = JobStage::kEncode;  // stages: any contiguous part
   JobStage last_stage = JobStage::kDecode;
   std::optional<Location> input;  // what an earlier job's last stage wrote; then no prompts

@@ -109,14 +109,17 @@ PromptRow Prompts::row(int64_t n) const {
 }
 
 Sample Prompts::sample(int64_t n) const {
-  int64_t pictures = sampling_.num_images_per_prompt;
-  PromptRow row = this->row(n / pictures);
+  const auto pictures = sampling_.num_images_per_prompt;
+  return sample_of(row(n / pictures), n % pictures);
+}
+
+Sample sample_of(PromptRow row, int64_t number) {
   Sample out;
   out.row = row.row;
-  out.number = n % pictures;
-  out.index = row.row * pictures + out.number;
+  out.number = number;
+  out.index = row.row * row.sampling.num_images_per_prompt + number;
   // Seeds count modulo 2^64, as unsigned numbers do.
-  int64_t step = row.own_seed ? out.number : out.index;
+  const auto step = row.own_seed ? out.number : out.index;
   out.seed = row.sampling.seed + static_cast<uint64_t>(step);
   out.prompt = std::move(row.prompt);
   out.prompt_2 = std::move(row.prompt_2);

@@ -27,6 +27,9 @@ struct Sample {
   bool operator==(const Sample&) const = default;
 };
 
+// The picture of that number, from zero, of a row.
+Sample sample_of(PromptRow row, int64_t number);
+
 class Prompts {
  public:
   // Reads the prompts or the dataset of a job. Throws Error: kBadData for rows that are wrong, all

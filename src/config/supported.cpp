@@ -14,10 +14,6 @@ struct Limit {
   std::function<bool(const Job&)> asked;
 };
 
-bool encodes(const Job& job) {
-  return job.first_stage == JobStage::kEncode;
-}
-
 std::vector<Limit> limits() {
   using Offload = LayoutChoice::Offload;
   return {
@@ -38,10 +34,6 @@ std::vector<Limit> limits() {
          OutputFormat format = job.output.format;
          return format == OutputFormat::kJpeg || format == OutputFormat::kWebp;
        }},
-      {"stages", "this version supports jobs that begin with encode",
-       [](const Job& job) { return !encodes(job); }},
-      {"input", "this version supports jobs that begin with encode, from prompts or a dataset",
-       [](const Job& job) { return job.input.has_value(); }},
   };
 }
 

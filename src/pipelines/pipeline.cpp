@@ -20,19 +20,29 @@ void hand_over(const Group& patch, const at::Tensor& mine, const Split& rows,
   }
 }
 
+// The VAE's levels but the last double the side. All released models have four of them, which is
+// what a job without a VAE goes by.
+int64_t pixels_per_latent(const Repository& repository) {
+  const auto vae = repository.component("vae");
+  if (!vae) return 8;
+  const auto levels = vae->config().get<std::vector<int64_t>>("block_out_channels");
+  return int64_t{1} << (levels.size() - 1);
+}
+
 }  // namespace
 
 ModelFacts facts_of(const Repository& repository) {
   const auto transformer = repository.required("transformer").config();
-  // The VAE's levels but the last double the side.
-  const auto levels =
-      repository.required("vae").config().get<std::vector<int64_t>>("block_out_channels");
   const auto family = family_of(repository);
+  const bool sd3 = family == Family::kSd3;
   return {.family = family,
           .sample_size = transformer.get<int64_t>("sample_size"),
-          .pixels_per_latent = int64_t{1} << (levels.size() - 1),
+          .pixels_per_latent = pixels_per_latent(repository),
           .patch_size = transformer.get<int64_t>("patch_size"),
-          .text_on_every_stage = family == Family::kPixArtSigma};
+          .text_on_every_stage = !sd3,
+          .text_width = transformer.get<int64_t>(sd3 ? "joint_attention_dim" : "caption_channels"),
+          .pooled_width = sd3 ? transformer.get<int64_t>("pooled_projection_dim") : 0,
+          .latent_channels = transformer.get<int64_t>("in_channels")};
 }
 
 int64_t block_count(const Repository& repository) {
@@ -46,7 +56,7 @@ Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOp
       scheduler_(scheduler_config(repository)) {
   const ComponentLoader load(repository, options.dtype, options.device);
   const auto& p = placement_;
-  if (p.holds(p.text_encoders)) text_ = load.text_encoders(p.encoder_tensor);
+  if (options.encodes && p.holds(p.text_encoders)) text_ = load.text_encoders(p.encoder_tensor);
   if (options.denoises && p.holds(p.transformer)) denoiser_ = load.denoiser(p.mesh);
   if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch, options.tiles));
 }
@@ -59,6 +69,7 @@ int Pipeline::writer() const {
 Roles Pipeline::roles() const {
   auto roles = placement_.roles;
   for (int rank = 0; rank < static_cast<int>(roles.size()); ++rank) {
+    if (!options_.encodes) roles[rank].encodes = false;
     if (!options_.denoises) roles[rank].stage = -1;
     if (!options_.decodes) roles[rank].decodes = options_.denoises && rank == writer();
   }

@@ -26,9 +26,11 @@ namespace trireme {
 struct PipelineOptions {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
-  bool denoises = true;  // the job goes beyond text embeddings
-  bool decodes = true;   // ... and beyond latents
-  bool tiles = false;    // large pictures are decoded in tiles
+  // The part of the way that the job goes: any contiguous one.
+  bool encodes = true;
+  bool denoises = true;
+  bool decodes = true;
+  bool tiles = false;  // large pictures are decoded in tiles
 };
 
 // What can be known of a model before any weight is read.
@@ -61,6 +63,9 @@ class Pipeline {
   int64_t decode_flops(const Recipe& recipe) const;  // of this rank, a sample
 
   const ModelFacts& facts() const { return facts_; }
+  at::TensorOptions tensor_options() const {  // of text embeddings
+    return at::TensorOptions().dtype(options_.dtype).device(options_.device);
+  }
   const Placement& placement() const { return placement_; }
   // What the ranks of the replica do in this job. The VAE has the last word of a batch, or else the
   // first rank of the last stage.

@@ -23,6 +23,9 @@ struct ModelFacts {
   int64_t pixels_per_latent = 8;  // of a side, by the VAE
   int64_t patch_size = 2;
   bool text_on_every_stage = false;  // blocks read the text encoders' tokens, not only the first
+  int64_t text_width = 0;            // of the text encoders' tokens
+  int64_t pooled_width = 0;          // SD3: of the pooled text; 0: there is none
+  int64_t latent_channels = 0;
 };
 
 struct Recipe {

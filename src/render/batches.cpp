@@ -4,8 +4,8 @@ namespace trireme {
 
 std::optional<Batch> Batches::next() {
   Batch batch{.number = next_number_, .samples = {}, .recipe = {}};
-  for (; next_sample_ < inputs_.prompts().sample_count(); ++next_sample_) {
-    auto sample = inputs_.prompts().sample(next_sample_);
+  for (; next_sample_ < inputs_.sample_count(); ++next_sample_) {
+    auto sample = inputs_.sample(next_sample_);
     if (!inputs_.has_file(sample)) continue;
     auto recipe = inputs_.recipe(sample);
     const bool full = static_cast<int64_t>(batch.samples.size()) == batch_size_;

@@ -21,6 +21,21 @@ std::string how_to_make(const Job& job, Sample sample, const Recipe& recipe) {
   return sample_to_json(job, sample).dump();
 }
 
+// The same for a row; what the job itself does not say is that of its model.
+std::string how_to_make(Job job, PromptRow row, const Recipe& recipe) {
+  auto& s = job.sampling;
+  const auto settle = [](auto& common, auto& own, const auto& value) {
+    if (!own) common = own = value;
+  };
+  settle(s.height, row.sampling.height, recipe.asked.height);
+  settle(s.width, row.sampling.width, recipe.asked.width);
+  if (row.sampling.sigmas.empty() && row.sampling.timesteps.empty())
+    settle(s.num_inference_steps, row.sampling.num_inference_steps, recipe.num_inference_steps);
+  settle(s.guidance_scale, row.sampling.guidance_scale, recipe.guidance.scale);
+  settle(s.max_sequence_length, row.sampling.max_sequence_length, recipe.max_sequence_length);
+  return row_to_json(job, row).dump();
+}
+
 void append(std::vector<NamedTensor>& tensors, const std::string& prefix,
             const TextEmbeddings& text) {
   tensors.push_back({prefix + "prompt_embeds", text.hidden.squeeze(0)});
@@ -53,16 +68,18 @@ PngWriter picture_writer(const Job& job, const Sample& sample, const Recipe& rec
 
 std::string latents_file(const Job& job, const Sample& sample, const Recipe& recipe,
                          const at::Tensor& latents) {
-  return safetensors_bytes({{"latents", latents.to(at::kFloat)}},
-                           {{"trireme", how_to_make(job, sample, recipe)}});
+  return safetensors_bytes(
+      {{"latents", latents.to(at::kFloat)}},
+      {{"index", std::to_string(sample.index)}, {"trireme", how_to_make(job, sample, recipe)}});
 }
 
-std::string embeds_file(const Job& job, const Sample& sample, const Recipe& recipe,
+std::string embeds_file(const Job& job, const PromptRow& row, const Recipe& recipe,
                         const Conditioning& text) {
   std::vector<NamedTensor> tensors;
   append(tensors, "", text.positive);
   if (text.negative) append(tensors, "negative_", *text.negative);
-  return safetensors_bytes(tensors, {{"trireme", how_to_make(job, sample, recipe)}});
+  return safetensors_bytes(
+      tensors, {{"row", std::to_string(row.row)}, {"trireme", how_to_make(job, row, recipe)}});
 }
 
 }  // namespace trireme

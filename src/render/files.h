@@ -24,7 +24,7 @@ std::string latents_file(const Job& job, const Sample& sample, const Recipe& rec
                          const at::Tensor& latents);
 
 // The row's embeddings, by diffusers' names and without the batch dimension.
-std::string embeds_file(const Job& job, const Sample& sample, const Recipe& recipe,
+std::string embeds_file(const Job& job, const PromptRow& row, const Recipe& recipe,
                         const Conditioning& text);
 
 }  // namespace trireme

@@ -25,11 +25,13 @@ std::string place_of(const std::string& key, const Sample& sample, const Job& jo
 }
 
 // All that the model cannot do, each once however many samples ask for it.
-void check_recipes(const Job& job, const Prompts& prompts, const ModelFacts& model) {
+void check_recipes(const Inputs& inputs) {
+  const auto& job = inputs.job();
+  const auto& model = inputs.model();
   std::vector<Problem> problems;
   std::set<std::pair<std::string, std::string>> said;
-  for (int64_t n = 0; n < prompts.sample_count(); ++n) {
-    const auto sample = prompts.sample(n);
+  for (int64_t n = 0; n < inputs.sample_count(); ++n) {
+    const auto sample = inputs.sample(n);
     for (auto& problem : problems_of(sample, model)) {
       problem.place = place_of(problem.place, sample, job);
       if (said.emplace(problem.place, problem.message).second) problems.push_back(problem);
@@ -47,15 +49,28 @@ MetadataDetail detail_of(Metadata metadata) {
 
 Inputs::Inputs(Job job)
     : job_(std::move(job)),
-      prompts_(job_),
       repository_(open_repository(job_.model)),
-      model_(facts_of(repository_)),
-      first_file_(file_index(prompts_.sample(0))) {
-  check_recipes(job_, prompts_, model_);
+      model_(facts_of(repository_)) {
+  if (encodes()) {
+    rows_ = prompts_.emplace(job_).fingerprint();
+  } else {
+    rows_ = files_.emplace(job_, model_).fingerprint();
+  }
+  check_recipes(*this);
+}
+
+PromptRow Inputs::row_of(const Sample& sample) const {
+  return prompts_->row(sample.row - prompts_->row(0).row);
 }
 
 int64_t Inputs::file_count() const {
-  return only_embeds() ? prompts_.row_count() : prompts_.sample_count();
+  return only_embeds() ? prompts_->row_count() : sample_count();
+}
+
+std::optional<int64_t> Inputs::position_of(int64_t file_index) const {
+  if (files_) return files_->position(file_index);
+  const auto position = file_index - this->file_index(prompts_->sample(0));
+  return position >= 0 && position < file_count() ? std::optional(position) : std::nullopt;
 }
 
 int64_t Inputs::file_index(const Sample& sample) const {
@@ -63,12 +78,12 @@ int64_t Inputs::file_index(const Sample& sample) const {
 }
 
 OutputOptions Inputs::output_options() const {
-  return {.extension = job_.last_stage == JobStage::kDecode ? "png" : "safetensors",
+  return {.extension = decodes() ? "png" : "safetensors",
           .samples = file_count(),
           .shard_size = job_.output.shard_size,
           .metadata = detail_of(job_.output.metadata),
           .job = to_json(job_).dump(),
-          .fingerprint = fingerprint(job_, prompts_)};
+          .fingerprint = fingerprint(job_, rows_)};
 }
 
 }  // namespace trireme

@@ -1,13 +1,15 @@
 // Inputs: what a job renders and with which model, read and checked before any weight is read and
-// anything is written. Also the numbering of the files it makes: one a sample, or one a row where
-// the job ends with text embeddings.
+// anything is written: its rows, or the files of an earlier job. Also the numbering of the files it
+// makes: one a sample, or one a row where the job ends with text embeddings.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "src/config/job.h"
 #include "src/config/prompts.h"
 #include "src/pipelines/recipe.h"
+#include "src/render/input_files.h"
 #include "src/report/output_folder.h"
 #include "src/weights/repository.h"
 
@@ -20,28 +22,38 @@ class Inputs {
   explicit Inputs(Job job);
 
   const Job& job() const { return job_; }
-  const Prompts& prompts() const { return prompts_; }
+  int64_t sample_count() const {
+    return files_ ? files_->sample_count() : prompts_->sample_count();
+  }
+  Sample sample(int64_t n) const { return files_ ? files_->sample(n) : prompts_->sample(n); }
+  PromptRow row_of(const Sample& sample) const;  // of a job that encodes
+  // What an earlier job wrote; of a job that does not encode.
+  const InputFiles& files() const { return *files_; }
   const Repository& repository() const { return repository_; }
   const ModelFacts& model() const { return model_; }
   Recipe recipe(const Sample& sample) const { return recipe_for(sample, model_); }
 
+  bool encodes() const { return job_.first_stage == JobStage::kEncode; }
+  bool denoises() const { return job_.first_stage <= JobStage::kDenoise && !only_embeds(); }
+  bool decodes() const { return job_.last_stage == JobStage::kDecode; }
   bool only_embeds() const { return job_.last_stage == JobStage::kEncode; }
   // Whether the sample has a file of its own.
   bool has_file(const Sample& sample) const { return !only_embeds() || sample.number == 0; }
   int64_t file_count() const;
   int64_t file_index(const Sample& sample) const;  // names the file
-  int64_t first_file() const { return first_file_; }
-  // file_index counted from this job's first file.
-  int64_t position(const Sample& sample) const { return file_index(sample) - first_file_; }
+  // Which of this job's files that is, from zero; nothing for another job's.
+  std::optional<int64_t> position_of(int64_t file_index) const;
+  int64_t position(const Sample& sample) const { return *position_of(file_index(sample)); }
 
   OutputOptions output_options() const;
 
  private:
   Job job_;
-  Prompts prompts_;
   Repository repository_;
   ModelFacts model_;
-  int64_t first_file_;
+  std::optional<Prompts> prompts_;   // either these
+  std::optional<InputFiles> files_;  // or these
+  std::string rows_;                 // their fingerprint
 };
 
 }  // namespace trireme

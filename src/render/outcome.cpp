@@ -18,8 +18,8 @@ Outcome Outcome::over(const Group& world) const {
 
 std::vector<MetadataRow> metadata_rows(const Inputs& inputs, const Outcome& outcome) {
   std::vector<MetadataRow> rows;
-  for (int64_t n = 0; n < inputs.prompts().sample_count(); ++n) {
-    const auto sample = inputs.prompts().sample(n);
+  for (int64_t n = 0; n < inputs.sample_count(); ++n) {
+    const auto sample = inputs.sample(n);
     if (!inputs.has_file(sample)) continue;
     const auto fate = outcome.of(inputs.position(sample));
     if (fate == Fate::kNotMade) continue;

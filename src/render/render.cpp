@@ -67,8 +67,9 @@ Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
                     place(job.layout, machine.world, block_count(inputs.repository())),
                     {.dtype = scalar_type(job.model.dtype),
                      .device = machine.device,
-                     .denoises = job.last_stage != JobStage::kEncode,
-                     .decodes = job.last_stage == JobStage::kDecode,
+                     .encodes = inputs.encodes(),
+                     .denoises = inputs.denoises(),
+                     .decodes = inputs.decodes(),
                      .tiles = decodes_in_tiles(job.model)});
   keep_freed_memory();
   return pipeline;
@@ -76,7 +77,8 @@ Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
 
 ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {
   return {.pictures = inputs.file_count(),
-          .steps_per_picture = inputs.recipe(inputs.prompts().sample(0)).num_inference_steps,
+          .steps_per_picture =
+              inputs.denoises() ? inputs.recipe(inputs.sample(0)).num_inference_steps : 1,
           .voice = voice_for(machine.terminal)};
 }
 
@@ -87,7 +89,7 @@ std::vector<uint8_t> files_there(const Inputs& inputs, const OutputFolder& outpu
   auto there = at::zeros({inputs.file_count()}, at::kByte);
   if (world.rank() == kSpeaker)
     for (const auto index : output.done_samples())
-      if (const auto at = index - inputs.first_file(); at >= 0 && at < there.numel()) there[at] = 1;
+      if (const auto at = inputs.position_of(index)) there[*at] = 1;
   there = world.broadcast(there, kSpeaker);
   const auto* begin = there.const_data_ptr<uint8_t>();
   return {begin, begin + there.numel()};
@@ -192,7 +194,7 @@ std::optional<int64_t> Renderer::next_steps() {
       counts_.skipped += static_cast<int64_t>(batch->samples.size());
       continue;
     }
-    const auto steps = inputs_.only_embeds() ? 1 : pipeline_.schedule(batch->recipe)->size();
+    const auto steps = inputs_.denoises() ? pipeline_.schedule(batch->recipe)->size() : 1;
     worker_.add(std::move(*batch));
     return steps;
   }

@@ -22,7 +22,8 @@ bool SampleFiles::writes() const {
 void SampleFiles::write(const Batch& batch, const std::vector<Conditioning>& rows) {
   if (!writes()) return;
   for (size_t i = 0; i < rows.size(); ++i)
-    write(batch.samples[i], embeds_file(inputs_.job(), batch.samples[i], batch.recipe, rows[i]));
+    write(batch.samples[i],
+          embeds_file(inputs_.job(), inputs_.row_of(batch.samples[i]), batch.recipe, rows[i]));
 }
 
 void SampleFiles::write(const Batch& batch, const Denoised& denoised) {
@@ -31,7 +32,7 @@ void SampleFiles::write(const Batch& batch, const Denoised& denoised) {
     const auto latents = denoised.latents[static_cast<int64_t>(i)];
     if (denoised.broken_at_step[i] >= 0) {
       fail(sample, denoised.broken_at_step[i]);
-    } else if (inputs_.job().last_stage == JobStage::kDecode) {
+    } else if (inputs_.decodes()) {
       write_picture(batch, sample, latents);
     } else {
       write(sample, latents_file(inputs_.job(), sample, batch.recipe, latents));

@@ -90,18 +90,38 @@ void Worker::denoise(const Op& op) {
 
 void Worker::begin(int64_t number) {
   const auto& batch = batches_.at(number);
-  auto text = texts_.extract(number);
-  const auto [staged, is_new] = staged_.emplace(
-      number, pipeline_.begin(batch.samples, batch.recipe, std::move(text.mapped())));
+  const auto [staged, is_new] =
+      staged_.emplace(number, pipeline_.begin(batch.samples, batch.recipe, take_text(number)));
   clock_.count(Stage::kDenoise, staged->second.begin_flops());
+}
+
+Conditioning Worker::take_text(int64_t number) {
+  if (inputs_.encodes()) return std::move(texts_.extract(number).mapped());
+  const auto& batch = batches_.at(number);
+  std::vector<Conditioning> rows;
+  for (const auto& sample : batch.samples)
+    rows.push_back(inputs_.files().text(sample, batch.recipe, pipeline_.tensor_options()));
+  return stack(rows);
+}
+
+// This rank's rows.
+Denoised Worker::read_latents(const Batch& batch) const {
+  const auto& patch = pipeline_.placement().patch;
+  const auto height = batch.recipe.made.height / pipeline_.facts().pixels_per_latent;
+  const auto rows = Split(height, patch.size())[patch.rank()];
+  std::vector<at::Tensor> latents;
+  for (const auto& sample : batch.samples) latents.push_back(inputs_.files().latents(sample, rows));
+  return {at::stack(latents).to(pipeline_.tensor_options().device()),
+          std::vector<int64_t>(latents.size(), -1)};
 }
 
 // A rank of the last stage has all rows of the latents, and decodes its own.
 void Worker::end(int64_t number) {
+  const auto& batch = batches_.at(number);
+  if (!inputs_.denoises()) return files_.write(batch, read_latents(batch));
   auto denoised = std::move(denoised_.extract(number).mapped());
-  if (has_all_rows_ && inputs_.job().last_stage == JobStage::kDecode)
-    denoised.latents = handover_.mine(denoised.latents);
-  files_.write(batches_.at(number), denoised);
+  if (has_all_rows_ && inputs_.decodes()) denoised.latents = handover_.mine(denoised.latents);
+  files_.write(batch, denoised);
 }
 
 }  // namespace trireme

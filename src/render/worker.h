@@ -31,6 +31,8 @@ class Worker {
   void encode(int64_t number);
   void begin(int64_t number);
   void denoise(const Op& op);
+  Conditioning take_text(int64_t number);
+  Denoised read_latents(const Batch& batch) const;
   void end(int64_t number);
 
   const Inputs& inputs_;

@@ -118,7 +118,7 @@ TEST(DescribeJob, PicturesCarryPathsAsWritten) {
 
 std::string fingerprint_of(const std::vector<std::string>& overrides) {
   Job job = parse(kFull, overrides);
-  return fingerprint(job, Prompts(job));
+  return fingerprint(job, Prompts(job).fingerprint());
 }
 
 TEST(Fingerprint, FollowsWhatDeterminesThePictures) {
