@@ -32,6 +32,11 @@ int leader_of(const Roles& roles) {
   return static_cast<int>(leader - roles.begin());
 }
 
+int batches_in_flight(const Roles& roles) {
+  const int stages = stage_count(roles);
+  return stages > 1 ? stages + 1 : 1;
+}
+
 bool encodes_ahead(const Roles& roles) {
   const auto any = [&](auto predicate) {
     return std::any_of(roles.begin(), roles.end(), predicate);

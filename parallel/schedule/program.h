@@ -29,6 +29,10 @@ std::vector<int> ranks_of_stage(const Roles& roles, int stage);
 // The rank that comes to every turn first: of the first stage, or else an encoder, or else of the
 // VAE. A job may be only a part of the way: no encoders, no stages or nobody who decodes.
 int leader_of(const Roles& roles);
+// Batches that are on their way together: as few as leave no stage idle, and one to spare. With
+// none to spare a stage waits whenever another takes longer than usual (a sixth of the time on two
+// ranks of a CPU).
+int batches_in_flight(const Roles& roles);
 // Whether encoders have ranks that hold nothing of the transformer: they work a batch ahead.
 bool encodes_ahead(const Roles& roles);
 

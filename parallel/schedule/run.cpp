@@ -32,6 +32,7 @@ RunResult run(ProgramMaker& program, Turns& turns, const RunCallbacks& callbacks
     const auto ops = program.next();
     if (!ops) break;
     for (const auto& op : *ops) traced(op, [&] { callbacks.perform(op); });
+    if (const auto visit = program.visit()) callbacks.after_visit(*visit);
     callbacks.after_turn();
   }
   turns.finish();

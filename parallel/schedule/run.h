@@ -13,6 +13,7 @@ namespace trireme {
 struct RunCallbacks {
   std::function<void(const Op& op)> perform;
   std::function<bool()> wants_to_stop = [] { return false; };
+  std::function<void(Visit visit)> after_visit = [](Visit) {};  // that a turn was
   std::function<void()> after_turn = [] {};
 };
 

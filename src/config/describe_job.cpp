@@ -197,6 +197,7 @@ Json to_json(const LayoutChoice& layout) {
     out["vae"] = {{"ranks", ranks_json(c->ranks)}, {"patch", c->patch}};
   }
   out["offload"] = word(layout.offload, kOffload);
+  if (layout.window) out["window"] = *layout.window;
   return out;
 }
 

@@ -66,6 +66,9 @@ struct LayoutChoice {
   std::optional<TransformerChoice> transformer = {};
   std::optional<VaeChoice> vae = {};
   Offload offload = Offload::kNone;
+  // Staged: samples that go through a stage before the next stage is loaded; none: as many as wait
+  // in 128 MiB.
+  std::optional<int> window = {};
 
   bool operator==(const LayoutChoice&) const = default;
 };

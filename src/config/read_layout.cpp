@@ -128,6 +128,9 @@ LayoutChoice read_layout(const Node& node, std::vector<Problem>& problems) {
   out.offload = in.word<Offload>(
       "offload", Offload::kNone,
       {{"none", Offload::kNone}, {"model", Offload::kModel}, {"staged", Offload::kStaged}});
+  out.window = read_count(in, "window");
+  if (out.window && out.offload != Offload::kStaged)
+    in.refuse("window", "a window only beside offload: staged");
   in.finish({"layout.transformer.guidance", "layout.transformer.pipeline",
              "layout.transformer.sequence", "layout.transformer.tensor", "layout.vae.patch"});
   return out;

@@ -15,10 +15,7 @@ struct Limit {
 };
 
 std::vector<Limit> limits() {
-  using Offload = LayoutChoice::Offload;
   return {
-      {"layout.offload", "this version supports none -> spread the model over more ranks",
-       [](const Job& job) { return job.layout.offload != Offload::kNone; }},
       {"model.components.vae.tiling",
        "this version supports it on one rank -> leave out layout.vae.patch, "
        "which is exact, or the tiles",

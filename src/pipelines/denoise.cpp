@@ -11,6 +11,7 @@ TextEmbeddings stack(const std::vector<TextEmbeddings>& rows) {
   const auto join = [&](at::Tensor TextEmbeddings::*field) {
     std::vector<at::Tensor> tensors;
     for (const auto& row : rows) tensors.push_back(row.*field);
+    if (tensors.size() == 1) return tensors.front();
     return tensors.front().defined() ? at::cat(tensors) : at::Tensor();
   };
   return {join(&TextEmbeddings::hidden), join(&TextEmbeddings::pooled),
@@ -28,6 +29,15 @@ std::vector<int64_t> first_broken(const std::vector<at::Tensor>& finite) {
 }
 
 }  // namespace
+
+Conditioning on(at::Device device, const Conditioning& text) {
+  const auto move = [&](const at::Tensor& x) { return x.defined() ? x.to(device) : x; };
+  const auto moved = [&](const TextEmbeddings& t) {
+    return TextEmbeddings{move(t.hidden), move(t.pooled), move(t.mask)};
+  };
+  return {moved(text.positive),
+          text.negative ? std::optional(moved(*text.negative)) : std::nullopt};
+}
 
 Conditioning stack(const std::vector<Conditioning>& rows) {
   std::vector<TextEmbeddings> positive, negative;

@@ -24,6 +24,7 @@ struct Conditioning {
   std::optional<TextEmbeddings> negative;
 };
 
+Conditioning on(at::Device device, const Conditioning& text);
 // Rows of several one-row conditionings, one below the other.
 Conditioning stack(const std::vector<Conditioning>& rows);
 

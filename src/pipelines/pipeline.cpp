@@ -50,15 +50,24 @@ int64_t block_count(const Repository& repository) {
 }
 
 Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOptions options)
-    : facts_(facts_of(repository)),
+    : repository_(repository),
+      facts_(facts_of(repository)),
       placement_(std::move(placement)),
       options_(options),
-      scheduler_(scheduler_config(repository)) {
-  const ComponentLoader load(repository, options.dtype, options.device);
+      scheduler_(scheduler_config(repository)) {}
+
+void Pipeline::hold(const Parts& parts) {
   const auto& p = placement_;
-  if (options.encodes && p.holds(p.text_encoders)) text_ = load.text_encoders(p.encoder_tensor);
-  if (options.denoises && p.holds(p.transformer)) denoiser_ = load.denoiser(p.mesh);
-  if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch, options.tiles));
+  const bool text = parts.text && options_.encodes && p.holds(p.text_encoders);
+  const bool transformer = parts.transformer && options_.denoises && p.holds(p.transformer);
+  const bool vae = parts.vae && options_.decodes && p.holds(p.vae);
+  if (!text) text_.reset();
+  if (!transformer) denoiser_.reset();
+  if (!vae) vae_.reset();
+  const ComponentLoader load(repository_, options_.dtype, options_.device);
+  if (text && !text_) text_ = load.text_encoders(p.encoder_tensor);
+  if (transformer && !denoiser_) denoiser_ = load.denoiser(p.mesh);
+  if (vae && !vae_) vae_.emplace(load.vae(p.patch, options_.tiles));
 }
 
 int Pipeline::writer() const {
@@ -101,12 +110,12 @@ std::shared_ptr<const Schedule> Pipeline::schedule(const Recipe& recipe) const {
 }
 
 StagedBatch Pipeline::begin(const std::vector<Sample>& samples, const Recipe& recipe,
-                            Conditioning text) const {
+                            const Conditioning& text) const {
   const auto [height, width] = latent_size(recipe);
   DenoiseRequest request{.seeds = {},
                          .height = height,
                          .width = width,
-                         .text = std::move(text),
+                         .text = on(options_.device, text),
                          .guidance = recipe.guidance,
                          .schedule = schedule(recipe),
                          .num_inference_steps = recipe.num_inference_steps};
@@ -116,7 +125,7 @@ StagedBatch Pipeline::begin(const std::vector<Sample>& samples, const Recipe& re
 
 void Pipeline::decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const {
   const auto latent_rows = latent_size(recipe).height;
-  const auto image = vae_->decode_rows(latents.unsqueeze(0).to(options_.dtype), latent_rows);
+  const auto image = vae_->decode_rows(latents.unsqueeze(0).to(tensor_options()), latent_rows);
   const auto rows = vae_->rows(latent_rows);
   const auto& patch = vae_->patch();
   const auto [height, width] = recipe.asked;

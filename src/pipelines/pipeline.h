@@ -1,7 +1,7 @@
 // Pipeline: a model on the ranks of one replica: what encodes a prompt, denoises a batch and
-// decodes a sample. It owns this rank's part of every component and nothing that changes. What is
-// done in which order is the program's to say (parallel/schedule); each function is called by the
-// ranks of its component, together.
+// decodes a sample. It owns this rank's part of the components that it was told to hold, all of
+// them or one after the other. What is done in which order is the program's to say
+// (parallel/schedule); each function is called by the ranks of its component, together.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -37,14 +37,25 @@ struct PipelineOptions {
 ModelFacts facts_of(const Repository& repository);
 int64_t block_count(const Repository& repository);  // of the transformer
 
+// Components, as a rank holds them.
+struct Parts {
+  bool text = false;
+  bool transformer = false;
+  bool vae = false;
+};
+
 // Takes rows of a picture, uint8 [n, width, 3] on the host, top to bottom.
 using TakeRows = std::function<void(const at::Tensor& rows)>;
 
 class Pipeline {
  public:
-  // Reads this rank's part of the weights. Every tensor of a file is read by some rank or on the
-  // component's list of what is not needed.
+  // Holds nothing yet. `repository` must outlive this.
   Pipeline(const Repository& repository, Placement placement, PipelineOptions options);
+
+  // From here on this rank holds its part of these components, as far as the job needs them, and of
+  // no others: those are freed first, then what is missing is read. Every tensor of a file is read
+  // by some rank or on the component's list of what is not needed.
+  void hold(const Parts& parts);
 
   // On the text encoders' ranks: the embeddings, a batch of one.
   TextEmbeddings encode(const Prompt& prompt) const { return (*text_)(prompt); }
@@ -54,7 +65,7 @@ class Pipeline {
   std::shared_ptr<const Schedule> schedule(const Recipe& recipe) const;
   // On the transformer's ranks: a batch before its first step. It must not outlive this.
   StagedBatch begin(const std::vector<Sample>& samples, const Recipe& recipe,
-                    Conditioning text) const;
+                    const Conditioning& text) const;
 
   // On the VAE's ranks: this rank's rows of the latents, float32 [channels, rows, w] -> a picture's
   // rows, which the first of them takes, one rank's after the other's, so that none holds them all.
@@ -77,6 +88,7 @@ class Pipeline {
   SchedulerConfig scheduler_for(const Recipe& recipe) const;
   Size latent_size(const Recipe& recipe) const;
 
+  const Repository& repository_;
   ModelFacts facts_;
   Placement placement_;
   PipelineOptions options_;

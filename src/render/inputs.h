@@ -36,6 +36,8 @@ class Inputs {
   bool encodes() const { return job_.first_stage == JobStage::kEncode; }
   bool denoises() const { return job_.first_stage <= JobStage::kDenoise && !only_embeds(); }
   bool decodes() const { return job_.last_stage == JobStage::kDecode; }
+  // A component is read, used for a window of samples and freed: see StagedRun.
+  bool staged() const { return job_.layout.offload == LayoutChoice::Offload::kStaged; }
   bool only_embeds() const { return job_.last_stage == JobStage::kEncode; }
   // Whether the sample has a file of its own.
   bool has_file(const Sample& sample) const { return !only_embeds() || sample.number == 0; }

@@ -10,6 +10,7 @@
 #include "src/render/inputs.h"
 #include "src/render/lanes.h"
 #include "src/render/sample_files.h"
+#include "src/render/staged.h"
 #include "src/render/tally.h"
 #include "src/render/worker.h"
 
@@ -59,20 +60,16 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
-Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
-  const auto timer = clock.time(Stage::kLoad);
+Pipeline make_pipeline(const Inputs& inputs, const Machine& machine) {
   const auto& job = inputs.job();
-  give_freed_memory_back();
-  Pipeline pipeline(inputs.repository(),
-                    place(job.layout, machine.world, block_count(inputs.repository())),
-                    {.dtype = scalar_type(job.model.dtype),
-                     .device = machine.device,
-                     .encodes = inputs.encodes(),
-                     .denoises = inputs.denoises(),
-                     .decodes = inputs.decodes(),
-                     .tiles = decodes_in_tiles(job.model)});
-  keep_freed_memory();
-  return pipeline;
+  return {inputs.repository(),
+          place(job.layout, machine.world, block_count(inputs.repository())),
+          {.dtype = scalar_type(job.model.dtype),
+           .device = machine.device,
+           .encodes = inputs.encodes(),
+           .denoises = inputs.denoises(),
+           .decodes = inputs.decodes(),
+           .tiles = decodes_in_tiles(job.model)}};
 }
 
 ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {
@@ -103,13 +100,6 @@ std::vector<int> writers(const Pipeline& pipeline, int replicas) {
   return ranks;
 }
 
-// As few as leave no stage idle, and one that is on its way: with none to spare a stage waits
-// whenever another takes longer than usual (a sixth of the time on two CPU ranks).
-int in_flight(const Roles& roles) {
-  const int stages = stage_count(roles);
-  return stages > 1 ? stages + 1 : 1;
-}
-
 // A job under way on this rank.
 class Renderer {
  public:
@@ -117,10 +107,14 @@ class Renderer {
   Exit run();
 
  private:
+  void hold(const Parts& parts);
+  RunResult run_batches();
+  RunResult run_in_stages();
+  RunCallbacks callbacks();
   std::optional<int64_t> next_steps();
   bool is_there(const Batch& batch) const;
   void perform(const Op& op);
-  void after_turn(const ProgramMaker& program);
+  void after_visit(Visit visit);
   void show_progress();
 
   Exit finish();
@@ -153,11 +147,11 @@ Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::stri
       output_(open_output(inputs, machine.world)),
       there_(files_there(inputs, output_, machine.world)),
       replicas_(replica_count(inputs.job().layout, machine.world.size())),
-      pipeline_(load(inputs, machine, clock_)),
+      pipeline_(make_pipeline(inputs, machine)),
       role_(pipeline_.roles()[pipeline_.placement().replica.rank()]),
       progress_(progress_options(inputs, machine)),
       files_(inputs, output_, pipeline_, progress_, clock_),
-      worker_(inputs, pipeline_, files_, clock_, machine.device),
+      worker_(inputs, pipeline_, files_, clock_),
       batches_(inputs, inputs.job().layout.batch_size.value_or(1)),
       tally_(machine.world, writers(pipeline_, replicas_)) {}
 
@@ -165,17 +159,43 @@ Exit Renderer::run() {
   // A place where it cannot be written is found before the work.
   if (!trace_.empty() && machine_.world.rank() == kSpeaker)
     write_atomically(trace_, to_chrome_json(std::vector<ReplicaLanes>{}));
+  result_ = inputs_.staged() ? run_in_stages() : run_batches();
+  return finish();
+}
+
+// Reads what this rank needs of these components and frees what it held of others.
+void Renderer::hold(const Parts& parts) {
+  const auto timer = clock_.time(Stage::kLoad);
+  give_freed_memory_back();
+  pipeline_.hold(parts);
+  malloc_trim(0);
+  keep_freed_memory();
+}
+
+RunCallbacks Renderer::callbacks() {
+  return {.perform = [&](const Op& op) { perform(op); },
+          .wants_to_stop = [&] { return machine_.stop_signal() != 0; },
+          .after_visit = [&](Visit visit) { after_visit(visit); }};
+}
+
+RunResult Renderer::run_batches() {
+  hold({.text = true, .transformer = true, .vae = true});
   const auto& placement = pipeline_.placement();
   const auto roles = pipeline_.roles();
   Turns turns(placement.turns, leader_of(roles));
   placement.turns.watch(true);
-  ProgramMaker program(roles, placement.replica.rank(), in_flight(roles),
+  ProgramMaker program(roles, placement.replica.rank(), batches_in_flight(roles),
                        [&] { return next_steps(); });
-  result_ = trireme::run(program, turns,
-                         {.perform = [&](const Op& op) { perform(op); },
-                          .wants_to_stop = [&] { return machine_.stop_signal() != 0; },
-                          .after_turn = [&] { after_turn(program); }});
-  return finish();
+  auto calls = callbacks();
+  calls.after_turn = [&] { worker_.forget_before(program.oldest()); };
+  return trireme::run(program, turns, calls);
+}
+
+RunResult Renderer::run_in_stages() {
+  pipeline_.placement().turns.watch(true);
+  return StagedRun(
+      pipeline_, worker_, [&](const Parts& parts) { hold(parts); }, [&] { return next_steps(); },
+      callbacks(), inputs_.job().layout.window)();
 }
 
 bool Renderer::is_there(const Batch& batch) const {
@@ -210,10 +230,9 @@ void Renderer::perform(const Op& op) {
   show_progress();
 }
 
-void Renderer::after_turn(const ProgramMaker& program) {
-  if (const auto visit = program.visit(); visit && !inputs_.only_embeds())
-    counts_.steps += static_cast<int64_t>(worker_.batch(visit->batch).samples.size());
-  worker_.forget_before(program.oldest());
+void Renderer::after_visit(Visit visit) {
+  if (!inputs_.only_embeds())
+    counts_.steps += static_cast<int64_t>(worker_.batch(visit.batch).samples.size());
   show_progress();
 }
 
@@ -238,7 +257,7 @@ RankReport Renderer::rank_report() const {
 
 void Renderer::write_schedule(Report& report, const Trace& lanes) const {
   const auto roles = pipeline_.roles();
-  const auto replicas = lanes_of_replicas(lanes, roles, in_flight(roles));
+  const auto replicas = lanes_of_replicas(lanes, roles, batches_in_flight(roles));
   for (size_t replica = 0; replica < replicas.size(); ++replica)
     report.schedules.push_back(schedule_report(replicas[replica], static_cast<int>(replica)));
   if (!trace_.empty()) write_atomically(trace_, to_chrome_json(replicas));

@@ -5,7 +5,7 @@ namespace trireme {
 using Kind = Op::Kind;
 
 Worker::Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files,
-               StageClock& clock, at::Device device)
+               StageClock& clock)
     : inputs_(inputs),
       pipeline_(pipeline),
       files_(files),
@@ -13,7 +13,8 @@ Worker::Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& file
       role_(pipeline.roles()[pipeline.placement().replica.rank()]),
       has_all_rows_(role_.stage >= 0 && role_.stage == stage_count(pipeline.roles()) - 1),
       embeddings_(pipeline),
-      handover_(pipeline.placement(), pipeline.facts().text_on_every_stage, device) {}
+      handover_(pipeline.placement(), pipeline.facts().text_on_every_stage,
+                pipeline.tensor_options().device()) {}
 
 void Worker::forget_before(int64_t number) {
   const auto forget = [&](auto& by_batch) {
@@ -34,7 +35,7 @@ void Worker::perform(const Op& op) {
       if (role_.stage < 0) texts_.erase(number);
       return;
     case Kind::kTakeText:
-      texts_.emplace(number, handover_.take_text());
+      texts_.emplace(number, waiting(handover_.take_text()));
       return;
     case Kind::kGiveLatents:
       handover_.give_latents(denoised_.at(number));
@@ -60,7 +61,7 @@ void Worker::encode(int64_t number) {
   if (inputs_.only_embeds()) {
     files_.write(batch, rows);
   } else {
-    texts_.emplace(number, stack(rows));
+    texts_.emplace(number, waiting(stack(rows)));
   }
 }
 
@@ -79,13 +80,23 @@ void Worker::denoise(const Op& op) {
       return staged.forward(step);
     case Kind::kStep:
       staged.step(step);
-      if (staged.is_last(step)) denoised_.emplace(number, staged.result());
+      if (staged.is_last(step)) denoised_.emplace(number, waiting(staged.result()));
       break;
     default:
       staged.send(step);
   }
   const bool over = op.kind == Kind::kSend || denoised_.contains(number);
   if (over && staged.is_last(step)) staged_.erase(number);
+}
+
+// What waits for a whole window to be done with a stage does so on the host.
+Conditioning Worker::waiting(Conditioning text) const {
+  return inputs_.staged() ? on(at::kCPU, text) : text;
+}
+
+Denoised Worker::waiting(Denoised denoised) const {
+  if (inputs_.staged()) denoised.latents = denoised.latents.cpu();
+  return denoised;
 }
 
 void Worker::begin(int64_t number) {

@@ -17,8 +17,7 @@ namespace trireme {
 class Worker {
  public:
   // All must outlive this.
-  Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files, StageClock& clock,
-         at::Device device);
+  Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files, StageClock& clock);
 
   // Batches in the order in which a program numbers them.
   void add(Batch batch) { batches_.emplace(next_batch_++, std::move(batch)); }
@@ -31,6 +30,8 @@ class Worker {
   void encode(int64_t number);
   void begin(int64_t number);
   void denoise(const Op& op);
+  Conditioning waiting(Conditioning text) const;
+  Denoised waiting(Denoised denoised) const;
   Conditioning take_text(int64_t number);
   Denoised read_latents(const Batch& batch) const;
   void end(int64_t number);

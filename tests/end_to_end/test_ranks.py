@@ -60,6 +60,32 @@ EXACT = [
         4,
         {"text_encoders": on(3), "transformer": on([1, 2], pipeline=2), "vae": on(0)},
     ),
+    Case("staged", "sd3.5-large", 1, {"offload": "staged"}),
+    Case("staged", "pixart-512", 1, {"offload": "staged", "window": 2, "batch_size": 2}),
+    Case("staged-replicas", "sd3-medium", 2, {"offload": "staged", "replicas": 2, "window": 1}),
+    Case(
+        "staged-pipeline",
+        "sd3.5-medium",
+        3,
+        {
+            "offload": "staged",
+            "window": 3,
+            "text_encoders": on(0),
+            "transformer": on([1, 2, 0], pipeline=3),
+            "vae": on(2),
+        },
+    ),
+    Case(
+        "staged-each-its-own",
+        "pixart-512",
+        4,
+        {
+            "offload": "staged",
+            "text_encoders": on(3),
+            "transformer": on([1, 2], pipeline=2),
+            "vae": on(0),
+        },
+    ),
     Case(
         "transformer-last",
         "sd3.5-large",
@@ -94,6 +120,17 @@ CLOSE = [
     Case("sequence-tensor", "sd3.5-large", 4, {"transformer": on("all", sequence=2, tensor=2)}),
     Case("guidance-sequence", "pixart-512", 4, {"transformer": on("all", guidance=2, sequence=2)}),
     Case("pipeline-sequence", "sd3-medium", 4, {"transformer": on("all", pipeline=2, sequence=2)}),
+    Case(
+        "staged-tensor",
+        "sd3.5-medium",
+        2,
+        {
+            "offload": "staged",
+            "text_encoders": on("all", tensor=2),
+            "transformer": on("all", tensor=2),
+            "vae": on("all", patch=2),
+        },
+    ),
     Case(
         "encoders-2",
         "sd3.5-medium",

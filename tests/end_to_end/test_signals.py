@@ -26,6 +26,7 @@ from program import output_bytes
 REPLICAS = {"replicas": 2}
 PIPELINE = {"transformer": {"ranks": "all", "pipeline": 2}, "vae": {"ranks": 1}}
 LAYOUTS = {"replicas": REPLICAS, "pipeline": PIPELINE}
+STAGED = {"staged": PIPELINE | {"offload": "staged", "window": 3}}
 DRAINED = "[render] signal {} -> stopped at a step, nothing is half-written -> run the same command"
 # mpirun's own code when it is told to end, whatever its ranks say.
 LAUNCHER_ENDED = 1
@@ -106,12 +107,12 @@ def test_one_rank_is_asked_to_stop(
     goes_on(job, tmp_path, 1, whole)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUTS | STAGED)
 def test_usr1_is_handed_to_all_ranks(
     layout: str, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     """Of all signals the one that mpirun hands on and then waits for its ranks."""
-    job, whole = pictures(12, 12, LAYOUTS[layout]), undisturbed(12, 12)
+    job, whole = pictures(12, 12, (LAYOUTS | STAGED)[layout]), undisturbed(12, 12)
     running = begin(job, tmp_path, ranks=2)
     running.process.send_signal(signal.SIGUSR1)
     drained(running.ending(limit=SECONDS_TO_END), 85, signal.SIGUSR1, tmp_path)
