@@ -17,6 +17,7 @@ struct RenderOptions {
   bool quiet = false;
   double deadline = 600;   // seconds that a rank waits for another one
   std::string trace = {};  // a file that tells what each rank did when
+  bool memory_report = false;
 };
 // A job that was read and fits the world.
 Exit render_command(const Job& job, const RenderOptions& options, const Launched& launched,

@@ -97,6 +97,9 @@ int main(int argc, char** argv) {
   render->add_option("--trace", render_options.trace,
                      "A file that tells what each rank did when, for chrome://tracing or Perfetto");
 
+  render->add_flag("--memory-report", render_options.memory_report,
+                   "Say what the memory of every rank held, stage by stage");
+
   InspectOptions inspect_options;
   auto* inspect = app.add_subcommand("inspect", "Say what a checkpoint, a picture or an output is");
   inspect->add_option("path", inspect_options.path, "A folder, org/name or a PNG file")->required();

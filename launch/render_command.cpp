@@ -7,6 +7,7 @@
 #include "launch/commands.h"
 #include "launch/process.h"
 #include "parallel/device.h"
+#include "parallel/host_memory.h"
 #include "src/render/render.h"
 
 namespace trireme {
@@ -16,15 +17,27 @@ namespace {
 struct Place {
   Group world;
   at::Device device;
+  TensorMemory memory;
 };
+
+TensorMemory host_memory() {
+  auto& memory = HostMemory::counted();
+  return {.bytes = [&memory] { return memory.bytes(); },
+          .peak = [&memory] { return memory.peak(); },
+          .mark = [&memory] { memory.mark(); }};
+}
 
 // `auto` is the CPU: the CUDA half has not run on a GPU yet (docs/gpu.md).
 Place place_for(DeviceChoice choice, const Process& process) {
-  if (choice != DeviceChoice::kCuda) return {process.world(), at::kCPU};
+  if (choice != DeviceChoice::kCuda) return {process.world(), at::kCPU, host_memory()};
   const auto cuda = CudaRuntime::open();
   const int device = process.local_rank() % cuda.devices();
   cuda.use(device);
-  return {process.world_on(cuda, device), at::Device(at::kCUDA, static_cast<int8_t>(device))};
+  return {process.world_on(cuda, device),
+          at::Device(at::kCUDA, static_cast<int8_t>(device)),
+          {.bytes = [cuda, device] { return cuda.bytes(device); },
+           .peak = [cuda, device] { return cuda.peak_bytes(device); },
+           .mark = [cuda, device] { cuda.mark_peak(device); }}};
 }
 
 Surroundings terminal(const Launched& launched, bool quiet) {
@@ -54,14 +67,17 @@ Exit render_command(const Job& job, const RenderOptions& options, const Launched
   const Process process(launched, {.deadline = milliseconds(options.deadline)});
   at::set_num_threads(job.threads.value_or(process.threads()));
   try {
-    const auto [world, device] = place_for(job.device, process);
+    const auto [world, device, memory] = place_for(job.device, process);
+    std::function<void(const std::string&)> memory_report;
+    if (options.memory_report) memory_report = [](const std::string& table) { std::cout << table; };
     const auto exit = render(job,
                              {.world = world,
                               .host = process.host(),
                               .device = device,
+                              .memory = memory,
                               .terminal = terminal(launched, options.quiet),
                               .stop_signal = [&] { return stop.received(); }},
-                             options.trace);
+                             {.trace = options.trace, .memory = memory_report});
     if (launched.rank == 0) say_how_it_ended(exit, job, stop.received());
     return exit;
   } catch (...) {

@@ -58,9 +58,29 @@ void expect_part(const at::Tensor& x, int64_t dim, const Split& split, const Gro
 
 }  // namespace
 
+Pending::Pending(at::Tensor tensor, std::unique_ptr<Transfer> transfer,
+                 std::shared_ptr<UnderWay> under_way)
+    : tensor_(std::move(tensor)), transfer_(std::move(transfer)), under_way_(std::move(under_way)) {
+  under_way_->add(static_cast<int64_t>(tensor_.nbytes()));
+}
+
+Pending& Pending::operator=(Pending&& other) noexcept {
+  leave();
+  tensor_ = std::move(other.tensor_);
+  transfer_ = std::move(other.transfer_);
+  under_way_ = std::move(other.under_way_);
+  return *this;
+}
+
+void Pending::leave() {
+  if (under_way_) under_way_->add(-static_cast<int64_t>(tensor_.nbytes()));
+  under_way_.reset();
+}
+
 at::Tensor Pending::wait() {
   if (transfer_) transfer_->wait();
   transfer_.reset();
+  leave();
   return tensor_;
 }
 
@@ -71,7 +91,11 @@ at::Tensor Pending::wait_without_deadline() {
 }
 
 Group::Group(std::shared_ptr<Transport> transport)
-    : transport_(transport && transport->size() > 1 ? std::move(transport) : nullptr) {}
+    : Group(std::move(transport), std::make_shared<UnderWay>()) {}
+
+Group::Group(std::shared_ptr<Transport> transport, std::shared_ptr<UnderWay> under_way)
+    : transport_(transport && transport->size() > 1 ? std::move(transport) : nullptr),
+      under_way_(std::move(under_way)) {}
 
 int Group::rank() const {
   return transport_ ? transport_->rank() : 0;
@@ -88,7 +112,7 @@ Transport& Group::peers(const char* operation) const {
 }
 
 Group Group::split(int color, int key) const {
-  return transport_ ? Group(transport_->split(color, key)) : Group();
+  return transport_ ? Group(transport_->split(color, key), under_way_) : Group();
 }
 
 Group Group::subset(const std::vector<int>& ranks) const {
@@ -98,7 +122,7 @@ Group Group::subset(const std::vector<int>& ranks) const {
 }
 
 Group Group::on_hosts() const {
-  return transport_ ? Group(transport_->on_hosts()) : Group();
+  return transport_ ? Group(transport_->on_hosts(), under_way_) : Group();
 }
 
 at::Tensor Group::all_reduce(at::Tensor x) const {
@@ -154,13 +178,13 @@ at::Tensor Group::broadcast(const at::Tensor& x, int root) const {
 Pending Group::start_send(const at::Tensor& x, int to) const {
   auto y = x.contiguous();
   auto transfer = peers("send").start_send(y, to);
-  return Pending(std::move(y), std::move(transfer));
+  return Pending(std::move(y), std::move(transfer), under_way_);
 }
 
 Pending Group::start_receive(const at::Tensor& like, int from) const {
   auto y = at::empty(like.sizes(), like.options());
   auto transfer = peers("receive").start_receive(y, from);
-  return Pending(std::move(y), std::move(transfer));
+  return Pending(std::move(y), std::move(transfer), under_way_);
 }
 
 void Group::barrier() const {

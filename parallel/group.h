@@ -20,8 +20,11 @@ namespace trireme {
 // A transfer under way and its tensor. Dropping it leaves the transfer under way.
 class Pending {
  public:
-  Pending(at::Tensor tensor, std::unique_ptr<Transfer> transfer)
-      : tensor_(std::move(tensor)), transfer_(std::move(transfer)) {}
+  Pending(at::Tensor tensor, std::unique_ptr<Transfer> transfer,
+          std::shared_ptr<UnderWay> under_way);
+  Pending(Pending&&) = default;
+  Pending& operator=(Pending&& other) noexcept;
+  ~Pending() { leave(); }
   // What was received; what was sent, which may be changed from here on.
   at::Tensor wait();
   // For another rank's work, which may take its time, rather than for the rank: a dead one ends the
@@ -30,8 +33,11 @@ class Pending {
   bool ready() const { return !transfer_ || transfer_->ready(); }  // wait() would return at once
 
  private:
+  void leave();  // is no longer under way
+
   at::Tensor tensor_;
   std::unique_ptr<Transfer> transfer_;
+  std::shared_ptr<UnderWay> under_way_;
 };
 
 class Group {
@@ -95,11 +101,15 @@ class Group {
   void note(const std::string& where) const;
   // What this rank has sent since the world was made, over all groups split from it.
   Traffic traffic() const;
+  // What it has under way: one value for all groups of its world.
+  UnderWay& under_way() const { return *under_way_; }
 
  private:
+  Group(std::shared_ptr<Transport> transport, std::shared_ptr<UnderWay> under_way);
   Transport& peers(const char* operation) const;  // Error (kBug) for a group of one
 
   std::shared_ptr<Transport> transport_;  // null: one rank
+  std::shared_ptr<UnderWay> under_way_ = std::make_shared<UnderWay>();
 };
 
 // This rank's part of x along dim: what all_gather with the same split undoes.

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -30,6 +31,19 @@ struct Traffic {
     by_kind[kind].messages += messages;
     by_kind[kind].bytes += bytes;
   }
+};
+
+// Bytes of point-to-point transfers that a rank has under way: posted, and neither waited for nor
+// dropped. Over all groups of its world, by its one thread.
+struct UnderWay {
+  int64_t bytes = 0;
+  int64_t peak = 0;  // since the last mark
+
+  void add(int64_t more) {
+    bytes += more;
+    peak = std::max(peak, bytes);
+  }
+  void mark() { peak = bytes; }
 };
 
 struct TransportOptions {

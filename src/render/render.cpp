@@ -100,10 +100,22 @@ std::vector<int> writers(const Pipeline& pipeline, int replicas) {
   return ranks;
 }
 
+// The most that a stage and the weights beside it took together.
+int64_t peak_of_tensors(const RankReport& report, bool staged) {
+  int64_t weights = 0, beyond = 0, together = 0;
+  for (const auto& [name, stage] : report.stages) {
+    const auto more = stage.activations_bytes + stage.buffers_bytes;
+    weights += stage.weights_bytes;
+    beyond = std::max(beyond, more);
+    together = std::max(together, stage.weights_bytes + more);
+  }
+  return staged ? together : weights + beyond;
+}
+
 // A job under way on this rank.
 class Renderer {
  public:
-  Renderer(const Inputs& inputs, const Machine& machine, const std::string& trace);
+  Renderer(const Inputs& inputs, const Machine& machine, const RenderReports& reports);
   Exit run();
 
  private:
@@ -123,7 +135,8 @@ class Renderer {
 
   const Inputs& inputs_;
   const Machine& machine_;
-  const std::string& trace_;
+  const RenderReports& reports_;
+  MemoryMeter memory_;
   StageClock clock_;
   double begun_ = steady_seconds();
   OutputFolder output_;
@@ -140,10 +153,12 @@ class Renderer {
   RunResult result_;
 };
 
-Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::string& trace)
+Renderer::Renderer(const Inputs& inputs, const Machine& machine, const RenderReports& reports)
     : inputs_(inputs),
       machine_(machine),
-      trace_(trace),
+      reports_(reports),
+      memory_(machine.memory, machine.world),
+      clock_(steady_seconds, [&](std::optional<Stage> stage) { memory_.left(stage); }),
       output_(open_output(inputs, machine.world)),
       there_(files_there(inputs, output_, machine.world)),
       replicas_(replica_count(inputs.job().layout, machine.world.size())),
@@ -157,8 +172,8 @@ Renderer::Renderer(const Inputs& inputs, const Machine& machine, const std::stri
 
 Exit Renderer::run() {
   // A place where it cannot be written is found before the work.
-  if (!trace_.empty() && machine_.world.rank() == kSpeaker)
-    write_atomically(trace_, to_chrome_json(std::vector<ReplicaLanes>{}));
+  if (!reports_.trace.empty() && machine_.world.rank() == kSpeaker)
+    write_atomically(reports_.trace, to_chrome_json(std::vector<ReplicaLanes>{}));
   result_ = inputs_.staged() ? run_in_stages() : run_batches();
   return finish();
 }
@@ -167,7 +182,7 @@ Exit Renderer::run() {
 void Renderer::hold(const Parts& parts) {
   const auto timer = clock_.time(Stage::kLoad);
   give_freed_memory_back();
-  pipeline_.hold(parts);
+  memory_.hold(pipeline_, parts);
   malloc_trim(0);
   keep_freed_memory();
 }
@@ -248,10 +263,13 @@ RankReport Renderer::rank_report() const {
   RankReport report{.rank = machine_.world.rank(),
                     .host = machine_.host,
                     .device = machine_.device.str(),
-                    .peak_bytes = peak_host_bytes()};
+                    .host_peak_bytes = peak_host_bytes()};
+  report.peak_bytes = report.host_peak_bytes;
   for (const auto& [kind, count] : machine_.world.traffic().by_kind)
     report.sent_bytes[kind] = count.bytes;
   set_stages(report, clock_);
+  memory_.fill(report);
+  if (machine_.device.is_cuda()) report.peak_bytes = peak_of_tensors(report, inputs_.staged());
   return report;
 }
 
@@ -260,7 +278,7 @@ void Renderer::write_schedule(Report& report, const Trace& lanes) const {
   const auto replicas = lanes_of_replicas(lanes, roles, batches_in_flight(roles));
   for (size_t replica = 0; replica < replicas.size(); ++replica)
     report.schedules.push_back(schedule_report(replicas[replica], static_cast<int>(replica)));
-  if (!trace_.empty()) write_atomically(trace_, to_chrome_json(replicas));
+  if (!reports_.trace.empty()) write_atomically(reports_.trace, to_chrome_json(replicas));
 }
 
 Exit Renderer::finish() {
@@ -284,6 +302,7 @@ Exit Renderer::finish() {
     write_schedule(report, lanes);
     output_.write_metadata(metadata_rows(inputs_, outcome));
     write_atomically(output_.path() / "report.json", to_json(report));
+    if (reports_.memory) reports_.memory(memory_table(report));
   }
   const auto stopped = world.all_reduce(at::tensor(int64_t{result_.stopped})).item<int64_t>() != 0;
   if (stopped) return Exit::kDrained;
@@ -294,10 +313,10 @@ Exit Renderer::finish() {
 
 }  // namespace
 
-Exit render(const Job& job, const Machine& machine, const std::string& trace) {
+Exit render(const Job& job, const Machine& machine, const RenderReports& reports) {
   const c10::InferenceMode inference;
   const Inputs inputs(for_device(job, machine.device));
-  return Renderer(inputs, machine, trace).run();
+  return Renderer(inputs, machine, reports).run();
 }
 
 }  // namespace trireme

@@ -10,6 +10,7 @@
 #include "parallel/error.h"
 #include "parallel/group.h"
 #include "src/config/job.h"
+#include "src/render/memory_meter.h"
 #include "src/report/progress.h"
 
 namespace trireme {
@@ -19,13 +20,18 @@ struct Machine {
   Group world;
   std::string host;
   at::Device device = at::kCPU;
+  TensorMemory memory = {};  // of the device
   Surroundings terminal = {};
   std::function<int()> stop_signal = [] { return 0; };  // the signal that asks us to stop, or 0
 };
 
+struct RenderReports {
+  std::string trace = {};  // a file that tells what each rank did when (Chrome's format), or none
+  std::function<void(const std::string& table)> memory = {};  // takes the memory of all ranks
+};
+
 // Exit code: kDone, kTooManyFailed or, if a signal stopped it at a step, kDrained. Everything else
-// is an Error. Collective over the world.
-// `trace`: a file that tells what each rank did when (Chrome's format), or nothing.
-Exit render(const Job& job, const Machine& machine, const std::string& trace = {});
+// is an Error. Collective over the world; reports are given on its first rank.
+Exit render(const Job& job, const Machine& machine, const RenderReports& reports = {});
 
 }  // namespace trireme

@@ -8,20 +8,20 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "src/report/human.h"
+#include "src/report/table.h"
+
 namespace trireme {
 namespace {
 
 using nlohmann::ordered_json;
 
-// Bytes only where they were measured.
 ordered_json as_json(const StageReport& stage) {
-  ordered_json json;
-  if (stage.weights_bytes > 0) json["weights_bytes"] = stage.weights_bytes;
-  if (stage.activations_bytes > 0) json["activations_bytes"] = stage.activations_bytes;
-  if (stage.buffers_bytes > 0) json["buffers_bytes"] = stage.buffers_bytes;
-  json["seconds"] = stage.seconds;
-  json["flops"] = stage.flops;
-  return json;
+  return {{"weights_bytes", stage.weights_bytes},
+          {"activations_bytes", stage.activations_bytes},
+          {"buffers_bytes", stage.buffers_bytes},
+          {"seconds", stage.seconds},
+          {"flops", stage.flops}};
 }
 
 ordered_json as_json(const RankReport& report) {
@@ -33,6 +33,9 @@ ordered_json as_json(const RankReport& report) {
           {"host", report.host},
           {"device", report.device},
           {"peak_bytes", report.peak_bytes},
+          {"host_peak_bytes", report.host_peak_bytes},
+          {"program_bytes", report.program_bytes},
+          {"load_peak_bytes", report.load_peak_bytes},
           {"sent_bytes", sent},
           {"stages", stages},
           {"load_seconds", report.load_seconds},
@@ -52,9 +55,8 @@ ordered_json as_json(const ScheduleReport& report) {
 }
 
 StageReport stage_report(const ordered_json& json) {
-  return {json.value("weights_bytes", std::int64_t{0}),
-          json.value("activations_bytes", std::int64_t{0}),
-          json.value("buffers_bytes", std::int64_t{0}), json.at("seconds"), json.at("flops")};
+  return {json.at("weights_bytes"), json.at("activations_bytes"), json.at("buffers_bytes"),
+          json.at("seconds"), json.at("flops")};
 }
 
 double stage_seconds(const RankReport& rank, const std::string& name) {
@@ -77,6 +79,16 @@ ordered_json longest_seconds(const Report& report) {
   }
   seconds["write"] = longest([](const RankReport& rank) { return rank.write_seconds; });
   return seconds;
+}
+
+// What the kernel knows of this process.
+std::optional<std::int64_t> from_status(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::int64_t kilobytes = 0;
+    if (word == key && status >> kilobytes) return kilobytes * 1024;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -118,14 +130,13 @@ std::string host_name() {
   return name;
 }
 
-// The kernel's VmHWM; getrusage's figure is inherited from whoever started us, so only where there
-// is no /proc.
+std::int64_t host_bytes() {
+  return from_status("VmRSS:").value_or(0);
+}
+
+// getrusage's figure is inherited from whoever started us, so only where there is no /proc.
 std::int64_t peak_host_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    std::int64_t kilobytes = 0;
-    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
-  }
+  if (const auto peak = from_status("VmHWM:")) return *peak;
   struct rusage usage {};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
@@ -140,6 +151,27 @@ void set_stages(RankReport& report, const StageClock& clock) {
   }
 }
 
+std::string memory_table(const Report& report) {
+  const auto cell = [](std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
+  std::vector<TableRow> rows = {{"rank", "stage", "weights", "activations", "buffers", "sum"}};
+  for (const RankReport& rank : report.ranks) {
+    const auto number = std::to_string(rank.rank);
+    for (const Stage stage : {Stage::kEncode, Stage::kDenoise, Stage::kDecode}) {
+      const auto at = rank.stages.find(stage_name(stage));
+      if (at == rank.stages.end()) continue;
+      const auto& [weights, activations, buffers, seconds, flops] = at->second;
+      rows.push_back({number, at->first, cell(weights), cell(activations), cell(buffers),
+                      cell(weights + activations + buffers)});
+    }
+    rows.push_back({number, "loading", "-", cell(rank.load_peak_bytes), "-", "-"});
+    rows.push_back({number, "program", "-", "-", "-", cell(rank.program_bytes)});
+    if (rank.peak_bytes != rank.host_peak_bytes)
+      rows.push_back({number, "peak of " + rank.device, "-", "-", "-", cell(rank.peak_bytes)});
+    rows.push_back({number, "peak of the host", "-", "-", "-", cell(rank.host_peak_bytes)});
+  }
+  return table(rows);
+}
+
 std::string to_text(const RankReport& report) {
   return as_json(report).dump();
 }
@@ -150,6 +182,9 @@ RankReport rank_report(const std::string& text) {
                     .host = json.at("host"),
                     .device = json.at("device"),
                     .peak_bytes = json.at("peak_bytes"),
+                    .host_peak_bytes = json.at("host_peak_bytes"),
+                    .program_bytes = json.at("program_bytes"),
+                    .load_peak_bytes = json.at("load_peak_bytes"),
                     .load_seconds = json.at("load_seconds"),
                     .write_seconds = json.at("write_seconds")};
   for (const auto& [kind, bytes] : json.at("sent_bytes").items()) report.sent_bytes[kind] = bytes;

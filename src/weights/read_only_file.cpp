@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -13,6 +14,12 @@
 #include "parallel/error.h"
 
 namespace trireme {
+namespace {
+
+// Mappings are the process's, and tensors that stand on them are handed around.
+std::atomic<int64_t> mapped = 0;
+
+}  // namespace
 namespace {
 
 Exit exit_of(int error) {
@@ -73,8 +80,15 @@ std::shared_ptr<const char> ReadOnlyFile::map(int64_t bytes, int64_t offset) con
   void* pages = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd_, offset - before);
   if (pages == MAP_FAILED) return nullptr;
   ::madvise(pages, length, MADV_WILLNEED);  // of a file that is not in memory yet, all at once
-  return {static_cast<const char*>(pages) + before,
-          [pages, length](const char*) { ::munmap(pages, length); }};
+  mapped += bytes;
+  return {static_cast<const char*>(pages) + before, [pages, length, bytes](const char*) {
+            ::munmap(pages, length);
+            mapped -= bytes;
+          }};
+}
+
+int64_t ReadOnlyFile::mapped_bytes() {
+  return mapped;
 }
 
 }  // namespace trireme

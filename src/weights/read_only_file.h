@@ -25,6 +25,8 @@ class ReadOnlyFile {
   // the file meanwhile, a look at them ends the process by SIGBUS (launch/failure.h tells it).
   // Null if the system cannot or the file is too short by now: the caller reads instead.
   std::shared_ptr<const char> map(int64_t bytes, int64_t offset) const;
+  // Of all files of this process that are lent just now.
+  static int64_t mapped_bytes();
 
  private:
   std::string place_;
