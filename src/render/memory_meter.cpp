@@ -1,5 +1,7 @@
 #include "src/render/memory_meter.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -33,6 +35,7 @@ void MemoryMeter::hold(Pipeline& pipeline, const Parts& parts) {
     now_.erase(stage);
   }
   pipeline.hold(parts_);
+  malloc_trim(0);  // what a stage used and freed is the next one's
   for (const auto& [stage, part] : kComponents) {
     if (!(parts.*part) || parts_.*part) continue;
     parts_.*part = true;
