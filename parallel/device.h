@@ -19,7 +19,9 @@ struct CudaTable {
   int (*devices)(std::string& why_none);
   std::string (*name)(int device);
   int64_t (*total_bytes)(int device);
+  int64_t (*bytes)(int device);
   int64_t (*peak_bytes)(int device);
+  void (*mark_peak)(int device);
   void (*use)(int device);
   std::shared_ptr<NcclLibrary> (*nccl)(int device);
 };
@@ -33,8 +35,12 @@ class CudaRuntime {
   int devices() const { return devices_; }
   std::string name(int device) const { return table_->name(device); }
   int64_t total_bytes(int device) const { return table_->total_bytes(device); }
-  // The most that tensors have taken on this device since the process began.
+  // What this process's tensors take on this device, now and at most since the last mark or the
+  // beginning, as HostMemory (host_memory.h) counts them on the host. What the caching allocator
+  // keeps for later is not among it.
+  int64_t bytes(int device) const { return table_->bytes(device); }
   int64_t peak_bytes(int device) const { return table_->peak_bytes(device); }
+  void mark_peak(int device) const { table_->mark_peak(device); }
   // Makes it the device of the calling thread.
   void use(int device) const { table_->use(device); }
   // Collective over `bootstrap` (host tensors, MPI as a rule): NCCL over the same ranks, each with

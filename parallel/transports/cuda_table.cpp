@@ -32,17 +32,31 @@ int64_t total_bytes(int device) {
   return static_cast<int64_t>(properties(device).totalGlobalMem);
 }
 
-int64_t peak_bytes(int device) {
+c10::CachingAllocator::Stat allocated(int device) {
   using c10::CachingAllocator::StatType;
-  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device);
-  return stats.allocated_bytes[static_cast<size_t>(StatType::AGGREGATE)].peak;
+  const auto stats =
+      c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
+  return stats.allocated_bytes[static_cast<size_t>(StatType::AGGREGATE)];
+}
+
+int64_t bytes(int device) {
+  return allocated(device).current;
+}
+
+int64_t peak_bytes(int device) {
+  return allocated(device).peak;
+}
+
+void mark_peak(int device) {
+  c10::cuda::CUDACachingAllocator::resetPeakStats(static_cast<c10::DeviceIndex>(device));
 }
 
 void use(int device) {
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
 }
 
-constexpr CudaTable kTable{devices, name, total_bytes, peak_bytes, use, nccl_on_cuda};
+constexpr CudaTable kTable{devices,    name,      total_bytes, bytes,
+                           peak_bytes, mark_peak, use,         nccl_on_cuda};
 
 }  // namespace
 }  // namespace trireme
