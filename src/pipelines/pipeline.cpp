@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/pipelines/components.h"
+#include "src/transformers/pixart_config.h"
 #include "src/vae/postprocess.h"
 
 namespace trireme {
@@ -22,17 +23,22 @@ void hand_over(const Group& patch, const at::Tensor& mine, const Split& rows,
 
 }  // namespace
 
-ModelFacts facts_of(const Repository& repository) {
+ModelFacts facts_of(const Repository& repository, BeyondTable beyond) {
   const auto transformer = repository.required("transformer").config();
   // The VAE's levels but the last double the side.
   const auto levels =
       repository.required("vae").config().get<std::vector<int64_t>>("block_out_channels");
   const auto family = family_of(repository);
-  return {.family = family,
-          .sample_size = transformer.get<int64_t>("sample_size"),
-          .pixels_per_latent = int64_t{1} << (levels.size() - 1),
-          .patch_size = transformer.get<int64_t>("patch_size"),
-          .text_on_every_stage = family == Family::kPixArtSigma};
+  ModelFacts facts{.family = family,
+                   .sample_size = transformer.get<int64_t>("sample_size"),
+                   .pixels_per_latent = int64_t{1} << (levels.size() - 1),
+                   .patch_size = transformer.get<int64_t>("patch_size"),
+                   .text_on_every_stage = family == Family::kPixArtSigma};
+  if (family == Family::kSd3 && beyond == BeyondTable::kRefuse)
+    facts.most_patches = transformer.get<int64_t>("pos_embed_max_size");
+  if (family == Family::kPixArtSigma)
+    facts.kv_sampling = PixArtConfig::read(transformer).compression();
+  return facts;
 }
 
 int64_t block_count(const Repository& repository) {
@@ -47,7 +53,8 @@ Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOp
   const ComponentLoader load(repository, options.dtype, options.device);
   const auto& p = placement_;
   if (p.holds(p.text_encoders)) text_ = load.text_encoders(p.encoder_tensor);
-  if (options.denoises && p.holds(p.transformer)) denoiser_ = load.denoiser(p.mesh);
+  if (options.denoises && p.holds(p.transformer))
+    denoiser_ = load.denoiser(p.mesh, options.beyond_table);
   if (options.decodes && p.holds(p.vae)) vae_.emplace(load.vae(p.patch, options.tiles));
 }
 

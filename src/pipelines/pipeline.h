@@ -18,6 +18,7 @@
 #include "src/pipelines/recipe.h"
 #include "src/pipelines/text.h"
 #include "src/schedulers/scheduler_config.h"
+#include "src/transformers/position_table.h"
 #include "src/vae/decoder.h"
 #include "src/weights/repository.h"
 
@@ -26,13 +27,14 @@ namespace trireme {
 struct PipelineOptions {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
-  bool denoises = true;  // the job goes beyond text embeddings
-  bool decodes = true;   // ... and beyond latents
-  bool tiles = false;    // large pictures are decoded in tiles
+  bool denoises = true;                             // the job goes beyond text embeddings
+  bool decodes = true;                              // ... and beyond latents
+  bool tiles = false;                               // large pictures are decoded in tiles
+  BeyondTable beyond_table = BeyondTable::kRefuse;  // SD3's pictures larger than its positions
 };
 
 // What can be known of a model before any weight is read.
-ModelFacts facts_of(const Repository& repository);
+ModelFacts facts_of(const Repository& repository, BeyondTable beyond = BeyondTable::kRefuse);
 int64_t block_count(const Repository& repository);  // of the transformer
 
 // Takes rows of a picture, uint8 [n, width, 3] on the host, top to bottom.

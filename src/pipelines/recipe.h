@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "src/config/source.h"
 #include "src/pipelines/binning.h"
 #include "src/pipelines/guidance.h"
+#include "src/transformers/kv_sampling.h"
 
 namespace trireme {
 
@@ -23,6 +25,8 @@ struct ModelFacts {
   int64_t pixels_per_latent = 8;  // of a side, by the VAE
   int64_t patch_size = 2;
   bool text_on_every_stage = false;  // blocks read the text encoders' tokens, not only the first
+  std::optional<int64_t> most_patches = {};    // of a side: SD3's table of positions ends there
+  std::optional<KvSampling> kv_sampling = {};  // of some blocks
 };
 
 struct Recipe {

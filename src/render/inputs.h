@@ -9,6 +9,7 @@
 #include "src/config/prompts.h"
 #include "src/pipelines/recipe.h"
 #include "src/report/output_folder.h"
+#include "src/transformers/position_table.h"
 #include "src/weights/repository.h"
 
 namespace trireme {
@@ -23,6 +24,7 @@ class Inputs {
   const Prompts& prompts() const { return prompts_; }
   const Repository& repository() const { return repository_; }
   const ModelFacts& model() const { return model_; }
+  BeyondTable beyond_table() const;
   Recipe recipe(const Sample& sample) const { return recipe_for(sample, model_); }
 
   bool only_embeds() const { return job_.last_stage == JobStage::kEncode; }

@@ -69,7 +69,8 @@ Pipeline load(const Inputs& inputs, const Machine& machine, StageClock& clock) {
                      .device = machine.device,
                      .denoises = job.last_stage != JobStage::kEncode,
                      .decodes = job.last_stage == JobStage::kDecode,
-                     .tiles = decodes_in_tiles(job.model)});
+                     .tiles = decodes_in_tiles(job.model),
+                     .beyond_table = inputs.beyond_table()});
   keep_freed_memory();
   return pipeline;
 }

@@ -39,10 +39,15 @@ void read_compression(const ComponentConfig& config, PixArtConfig& c) {
 
 }  // namespace
 
+std::optional<KvSampling> PixArtConfig::compression() const {
+  const bool any = kv_sampling.factor > 1 && !kv_compress_layers.empty();
+  return any ? std::optional(kv_sampling) : std::nullopt;
+}
+
 std::optional<KvSampling> PixArtConfig::compression(int64_t block) const {
   const auto& layers = kv_compress_layers;
   const bool asked = std::find(layers.begin(), layers.end(), block) != layers.end();
-  return asked && kv_sampling.factor > 1 ? std::optional(kv_sampling) : std::nullopt;
+  return asked ? compression() : std::nullopt;
 }
 
 PixArtConfig PixArtConfig::read(const ComponentConfig& config) {

@@ -37,8 +37,9 @@ struct PixArtConfig {
   int64_t hidden() const { return 4 * width(); }  // of the feed-forward networks
   // Channels of a patch of the prediction.
   int64_t patch_out() const { return patch_size * patch_size * out_channels; }
-  // How the keys and values of a block are compressed, if they are.
+  // How the keys and values of a block are compressed, if they are; of any block.
   std::optional<KvSampling> compression(int64_t block) const;
+  std::optional<KvSampling> compression() const;
   // Positions run through [0, base_size / interpolation_scale).
   double base_size() const { return static_cast<double>(sample_size / patch_size); }
 
