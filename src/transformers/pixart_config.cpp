@@ -15,6 +15,14 @@ void refuse_micro_conditions(const ComponentConfig& config, int64_t sample_size)
     config.refuse("use_additional_conditions", "false", "this is PixArt-alpha, not PixArt-Sigma");
 }
 
+void refuse_other_families(const ComponentConfig& config) {
+  if (config.get<std::string>("norm_type") != "ada_norm_single")
+    config.refuse("norm_type", "ada_norm_single", "a transformer of another family");
+  config.expect("attention_bias", true);
+  if (config.get_or<bool>("norm_elementwise_affine", false))
+    config.refuse("norm_elementwise_affine", "false", "a transformer of another family");
+}
+
 KvSampling::Kind sampling_named(const ComponentConfig& config) {
   const auto name = config.get<std::string>("sampling");
   if (name == "conv") return KvSampling::Kind::kConv;
@@ -53,10 +61,7 @@ std::optional<KvSampling> PixArtConfig::compression(int64_t block) const {
 PixArtConfig PixArtConfig::read(const ComponentConfig& config) {
   const auto sample_size = config.get<int64_t>("sample_size");
   refuse_micro_conditions(config, sample_size);
-  config.expect<std::string>("norm_type", "ada_norm_single");
-  config.expect<bool>("attention_bias", true);
-  if (config.get_or<bool>("norm_elementwise_affine", false))
-    config.refuse("norm_elementwise_affine", "false", "a transformer of another family");
+  refuse_other_families(config);
   const double default_interpolation = std::max<int64_t>(sample_size / 64, 1);
   PixArtConfig c{
       .sample_size = sample_size,
