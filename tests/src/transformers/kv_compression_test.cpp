@@ -123,18 +123,25 @@ TEST_P(KvGoldens, AreTheSameOnAnyRanks) {
   }
 }
 
+// Whole, and with moments exchanged in float32.
 TEST(KvCompression, HalfTypesStayClose) {
-  constexpr int64_t kWidth = 24, kRows = 6, kColumns = 4;
+  constexpr int64_t kWidth = 24, kHeadDim = 8, kRows = 6, kColumns = 4;
   const ImageTokens tokens{kRows, kColumns, Split(kRows * kColumns, 1)};
   const auto k = normals({1, kRows * kColumns, kWidth}, 1), v = normals(k.sizes(), 2);
-  const auto exact = KvCompression(random_weights(), {Kind::kConv, 2}, kWidth, 8, {})(k, v, tokens);
-  for (const auto type : {at::kBFloat16, at::kHalf}) {
-    const KvCompression half(random_weights(0, type), {Kind::kConv, 2}, kWidth, 8, {});
-    const auto close = half(k.to(type), v.to(type), tokens);
-    EXPECT_EQ(close.k.scalar_type(), type);
-    expect_close(close.k, exact.k, {.relative = 0.03, .absolute = 0.03});
-    expect_close(close.v, exact.v, {.relative = 0.03, .absolute = 0.03});
-  }
+  const KvSampling squares{Kind::kConv, 2};
+  const auto exact = KvCompression(random_weights(), squares, kWidth, kHeadDim, {})(k, v, tokens);
+  for (const auto type : {at::kBFloat16, at::kHalf})
+    for (const int ranks : {1, 2})
+      run_ranks(ranks, [&](Group world) {
+        const auto mesh = Mesh::over(world, {.tensor = ranks});
+        const auto channels = Split(kWidth / kHeadDim, ranks).scaled(kHeadDim);
+        const auto mine = [&](const at::Tensor& x) { return shard(x, 2, channels, world.rank()); };
+        const KvCompression half(random_weights(0, type), squares, kWidth, kHeadDim, mesh);
+        const auto close = half(mine(k).to(type), mine(v).to(type), tokens);
+        EXPECT_EQ(close.k.scalar_type(), type);
+        expect_close(close.k, mine(exact.k), {.relative = 0.03, .absolute = 0.03});
+        expect_close(close.v, mine(exact.v), {.relative = 0.03, .absolute = 0.03});
+      });
 }
 
 // Every number of threads makes the same picture.
