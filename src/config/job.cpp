@@ -98,6 +98,18 @@ std::vector<std::string> keys_given(const Node& map) {
   return keys;
 }
 
+// Each tile fades into the one before it, so one rank decodes them all.
+void check_tiles(const Job& job, std::vector<Problem>& problems) {
+  const auto vae = job.model.components.find("vae");
+  const bool tiles = vae != job.model.components.end() && vae->second.tiling;
+  if (tiles && job.layout.vae && job.layout.vae->patch > 1)
+    problems.push_back({"model.components.vae.tiling",
+                        fmt::format("true beside layout.vae.patch: {} -> one of the two -> patch "
+                                    "bounds the memory too and changes nothing in the picture",
+                                    job.layout.vae->patch),
+                        {}});
+}
+
 Job read_tree(const Node& root, const std::filesystem::path& folder,
               std::vector<Problem>& problems) {
   Job job;
@@ -118,6 +130,7 @@ Job read_tree(const Node& root, const std::filesystem::path& folder,
   for (Problem& problem : layout_problems(job.layout, std::nullopt)) {
     problems.push_back(std::move(problem));
   }
+  check_tiles(job, problems);
   read_machine(in, job);
   job.output = read_output(in, job.last_stage, folder);
   in.finish(keys_of_sections());

@@ -38,6 +38,9 @@ struct ComponentChoice {
   std::optional<Location> path;  // take it from elsewhere: a folder or a .safetensors file
   Quantize quantize = Quantize::kNone;
   bool tiling = false;  // the VAE: large pictures are decoded in tiles, as diffusers can
+  // SD3's transformer, `position_table: extend`: pictures larger than its table of positions are
+  // made all the same, beyond what it was trained for.
+  bool extend_positions = false;
 
   bool operator==(const ComponentChoice&) const = default;
 };

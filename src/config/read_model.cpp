@@ -7,7 +7,7 @@ namespace trireme {
 namespace {
 
 ComponentChoice read_component(const Node& node, const std::string& place,
-                               const std::filesystem::path& folder, bool is_vae,
+                               const std::filesystem::path& folder, std::string_view name,
                                std::vector<Problem>& problems) {
   ComponentChoice out;
   out.absent = node.kind == Node::Kind::kNull;
@@ -18,7 +18,10 @@ ComponentChoice read_component(const Node& node, const std::string& place,
   out.quantize = in.word<Quantize>(
       "quantize", Quantize::kNone,
       {{"int8", Quantize::kInt8}, {"nf4", Quantize::kNf4}, {"fp8", Quantize::kFp8}});
-  if (is_vae) out.tiling = in.yes_or_no("tiling", false);
+  if (name == "vae") out.tiling = in.yes_or_no("tiling", false);
+  if (name == "transformer")
+    out.extend_positions =
+        in.word<bool>("position_table", false, {{"fixed", false}, {"extend", true}});
   in.finish();
   return out;
 }
@@ -39,7 +42,7 @@ std::map<std::string, ComponentChoice> read_components(Fields& model,
     const Node* component = node->find(name);
     if (!component || component->kind == Node::Kind::kBroken) continue;
     out[std::string(name)] =
-        read_component(*component, in.place_of(name), folder, name == "vae", model.problems());
+        read_component(*component, in.place_of(name), folder, name, model.problems());
   }
   in.finish();
   return out;

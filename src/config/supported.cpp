@@ -16,14 +16,6 @@ struct Limit {
 
 std::vector<Limit> limits() {
   return {
-      {"model.components.vae.tiling",
-       "this version supports it on one rank -> leave out layout.vae.patch, "
-       "which is exact, or the tiles",
-       [](const Job& job) {
-         const auto vae = job.model.components.find("vae");
-         const bool tiles = vae != job.model.components.end() && vae->second.tiling;
-         return tiles && job.layout.vae && job.layout.vae->patch > 1;
-       }},
       {"output.container", "this version supports folder",
        [](const Job& job) { return job.output.container != Container::kFolder; }},
       {"output.format", "this version supports png, latents and embeds",

@@ -8,14 +8,17 @@ namespace {
 constexpr int64_t kFrequencies = 128;
 constexpr double kMaxPeriod = 10000.0;
 
-// float32 coordinates, as diffusers computes them, times float64 frequencies -> [n, width]
-at::Tensor axis_sinusoid(int64_t n, int64_t width, double base, double interpolation) {
-  const auto coordinate =
-      at::arange(n, at::kFloat).div(static_cast<double>(n) / base).div(interpolation);
+// What diffusers computes in float32: 0 .. n - 1, stretched.
+at::Tensor stretched(int64_t n, double base, double interpolation) {
+  return at::arange(n, at::kFloat).div(static_cast<double>(n) / base).div(interpolation);
+}
+
+// Coordinates times float64 frequencies, rounded when all is done: float32 [n, width]
+at::Tensor axis_sinusoid(const at::Tensor& coordinates, int64_t width) {
   const auto omega =
       at::pow(kMaxPeriod, at::arange(width / 2, at::kDouble).div(width / 2.0)).reciprocal();
-  const auto angle = at::outer(coordinate.to(at::kDouble), omega);
-  return at::cat({angle.sin(), angle.cos()}, 1);
+  const auto angle = at::outer(coordinates.to(at::kDouble), omega);
+  return at::cat({angle.sin(), angle.cos()}, 1).to(at::kFloat);
 }
 
 }  // namespace
@@ -30,13 +33,15 @@ at::Tensor timestep_sinusoid(const at::Tensor& t) {
 
 at::Tensor grid_sinusoid(int64_t rows, int64_t columns, int64_t width, double base,
                          double interpolation) {
-  const auto half = width / 2;
-  const auto x = axis_sinusoid(columns, half, base, interpolation);
-  const auto y = axis_sinusoid(rows, half, base, interpolation);
-  const auto grid = at::cat(
-      {x.unsqueeze(0).expand({rows, columns, half}), y.unsqueeze(1).expand({rows, columns, half})},
-      2);
-  return grid.reshape({rows * columns, width}).to(at::kFloat);
+  return grid_sinusoid(stretched(rows, base, interpolation),
+                       stretched(columns, base, interpolation), width);
+}
+
+at::Tensor grid_sinusoid(const at::Tensor& y, const at::Tensor& x, int64_t width) {
+  const auto rows = y.size(0), columns = x.size(0), half = width / 2;
+  const auto by_column = axis_sinusoid(x, half).unsqueeze(0).expand({rows, columns, half});
+  const auto by_row = axis_sinusoid(y, half).unsqueeze(1).expand({rows, columns, half});
+  return at::cat({by_column, by_row}, 2).reshape({rows * columns, width});
 }
 
 EmbeddingMlp::EmbeddingMlp(const Weights& weights, int64_t in, int64_t out)

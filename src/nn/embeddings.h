@@ -18,6 +18,9 @@ at::Tensor timestep_sinusoid(const at::Tensor& t);
 at::Tensor grid_sinusoid(int64_t rows, int64_t columns, int64_t width, double base,
                          double interpolation);
 
+// The same at coordinates of one's own, float32 [rows] and [columns].
+at::Tensor grid_sinusoid(const at::Tensor& y, const at::Tensor& x, int64_t width);
+
 // Linear - activation - Linear, the little network that embeds a conditioning vector.
 class EmbeddingMlp {
  public:

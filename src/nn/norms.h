@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "parallel/group.h"
 #include "parallel/tensor_source.h"
 
 namespace trireme {
@@ -18,6 +19,23 @@ class LayerNorm {
 
  private:
   at::Tensor weight_, bias_;  // [width]
+  double eps_;
+};
+
+// The same over a width of which each rank of a group holds some channels, cut between units
+// (heads). Moments are exchanged, two numbers a row and rank. One rank: LayerNorm.
+class CutLayerNorm {
+ public:
+  CutLayerNorm(const Weights& weights, const Group& group, int64_t width, int64_t unit, double eps);
+  // [..., channels of this rank], the same
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  double share(int rank) const;  // of the channels
+
+  Group group_;
+  Split channels_;
+  at::Tensor weight_, bias_;  // [channels of this rank]
   double eps_;
 };
 

@@ -77,13 +77,13 @@ std::shared_ptr<const Tokenizer> ComponentLoader::tokenizer(const std::string& n
   return load_tokenizer(repository_.required(name).folder());
 }
 
-std::unique_ptr<Denoiser> ComponentLoader::denoiser(const Mesh& mesh) const {
+std::unique_ptr<Denoiser> ComponentLoader::denoiser(const Mesh& mesh, BeyondTable beyond) const {
   const auto component = repository_.required("transformer");
   const auto source = component.open(dtype_, device_);
   std::unique_ptr<Denoiser> model;
   if (family_of(repository_) == Family::kSd3) {
     model = std::make_unique<Sd3Transformer>(Sd3Config::read(component.config()), Weights(source),
-                                             mesh, dtype_);
+                                             mesh, dtype_, beyond);
   } else {
     model = std::make_unique<PixArtTransformer>(PixArtConfig::read(component.config()),
                                                 Weights(source), mesh, dtype_);

@@ -9,6 +9,7 @@
 #include "src/pipelines/recipe.h"
 #include "src/pipelines/text.h"
 #include "src/transformers/denoiser.h"
+#include "src/transformers/position_table.h"
 #include "src/vae/decoder.h"
 #include "src/weights/repository.h"
 
@@ -24,7 +25,7 @@ class ComponentLoader {
 
   // Heads and hidden units over `tensor`.
   std::unique_ptr<TextEncoders> text_encoders(const Group& tensor) const;
-  std::unique_ptr<Denoiser> denoiser(const Mesh& mesh) const;
+  std::unique_ptr<Denoiser> denoiser(const Mesh& mesh, BeyondTable beyond) const;
   VaeDecoder vae(const Group& patch, bool tiling) const;
 
  private:

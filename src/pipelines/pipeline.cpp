@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/pipelines/components.h"
+#include "src/transformers/pixart_config.h"
 #include "src/vae/postprocess.h"
 
 namespace trireme {
@@ -31,18 +32,24 @@ int64_t pixels_per_latent(const Repository& repository) {
 
 }  // namespace
 
-ModelFacts facts_of(const Repository& repository) {
+ModelFacts facts_of(const Repository& repository, BeyondTable beyond) {
   const auto transformer = repository.required("transformer").config();
   const auto family = family_of(repository);
   const bool sd3 = family == Family::kSd3;
-  return {.family = family,
-          .sample_size = transformer.get<int64_t>("sample_size"),
-          .pixels_per_latent = pixels_per_latent(repository),
-          .patch_size = transformer.get<int64_t>("patch_size"),
-          .text_on_every_stage = !sd3,
-          .text_width = transformer.get<int64_t>(sd3 ? "joint_attention_dim" : "caption_channels"),
-          .pooled_width = sd3 ? transformer.get<int64_t>("pooled_projection_dim") : 0,
-          .latent_channels = transformer.get<int64_t>("in_channels")};
+  ModelFacts facts{
+      .family = family,
+      .sample_size = transformer.get<int64_t>("sample_size"),
+      .pixels_per_latent = pixels_per_latent(repository),
+      .patch_size = transformer.get<int64_t>("patch_size"),
+      .text_on_every_stage = !sd3,
+      .text_width = transformer.get<int64_t>(sd3 ? "joint_attention_dim" : "caption_channels"),
+      .pooled_width = sd3 ? transformer.get<int64_t>("pooled_projection_dim") : 0,
+      .latent_channels = transformer.get<int64_t>("in_channels")};
+  if (family == Family::kSd3 && beyond == BeyondTable::kRefuse)
+    facts.most_patches = transformer.get<int64_t>("pos_embed_max_size");
+  if (family == Family::kPixArtSigma)
+    facts.kv_sampling = PixArtConfig::read(transformer).compression();
+  return facts;
 }
 
 int64_t block_count(const Repository& repository) {
@@ -66,7 +73,7 @@ void Pipeline::hold(const Parts& parts) {
   if (!vae) vae_.reset();
   const ComponentLoader load(repository_, options_.dtype, options_.device);
   if (text && !text_) text_ = load.text_encoders(p.encoder_tensor);
-  if (transformer && !denoiser_) denoiser_ = load.denoiser(p.mesh);
+  if (transformer && !denoiser_) denoiser_ = load.denoiser(p.mesh, options_.beyond_table);
   if (vae && !vae_) vae_.emplace(load.vae(p.patch, options_.tiles));
 }
 

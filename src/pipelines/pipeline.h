@@ -18,6 +18,7 @@
 #include "src/pipelines/recipe.h"
 #include "src/pipelines/text.h"
 #include "src/schedulers/scheduler_config.h"
+#include "src/transformers/position_table.h"
 #include "src/vae/decoder.h"
 #include "src/weights/repository.h"
 
@@ -30,11 +31,12 @@ struct PipelineOptions {
   bool encodes = true;
   bool denoises = true;
   bool decodes = true;
-  bool tiles = false;  // large pictures are decoded in tiles
+  bool tiles = false;                               // large pictures are decoded in tiles
+  BeyondTable beyond_table = BeyondTable::kRefuse;  // SD3's pictures larger than its positions
 };
 
 // What can be known of a model before any weight is read.
-ModelFacts facts_of(const Repository& repository);
+ModelFacts facts_of(const Repository& repository, BeyondTable beyond = BeyondTable::kRefuse);
 int64_t block_count(const Repository& repository);  // of the transformer
 
 // Components, as a rank holds them.

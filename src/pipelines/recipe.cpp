@@ -44,6 +44,39 @@ void check_multiple(const char* key, int64_t pixels, int64_t unit, std::vector<P
                                              (pixels / unit + 1) * unit)});
 }
 
+// What sides must divide by where every n-th token of every n-th row is picked, and how large they
+// must be for one square that is convolved. A bin is named with what it stands for.
+void check_compression(const char* key, int64_t asked, int64_t made, const ModelFacts& model,
+                       std::vector<Problem>& problems) {
+  const auto patch = model.pixels_per_latent * model.patch_size;
+  const auto unit = patch * model.kv_sampling->factor;
+  const bool picks = model.kv_sampling->kind == KvSampling::Kind::kGrid;
+  const bool squares = model.kv_sampling->kind == KvSampling::Kind::kConv;
+  if (picks ? made % unit == 0 : !squares || made >= unit) return;
+  const auto below = made / unit * unit;
+  problems.push_back(
+      {.place = key,
+       .message = fmt::format(
+           "{}{} -> {} {}, as the model's blocks compress keys and values by {} -> {}{}{}", made,
+           made == asked ? "" : fmt::format(", the bin of {},", asked),
+           picks ? "a multiple of" : "at least", unit, model.kv_sampling->factor,
+           picks && below > 0 ? fmt::format("{} or ", below) : "", below + unit,
+           made == asked ? (picks && below > 0 ? " are near" : " is near")
+                         : " with use_resolution_binning: false")});
+}
+
+void check_positions(const char* key, int64_t made, const ModelFacts& model,
+                     std::vector<Problem>& problems) {
+  const auto most = *model.most_patches * model.pixels_per_latent * model.patch_size;
+  if (made <= most) return;
+  problems.push_back(
+      {.place = key,
+       .message = fmt::format("{} -> at most {}, where this model's table of positions ends -> a "
+                              "smaller picture, or model.components.transformer: {{position_table: "
+                              "extend}}, which is beyond what the model was trained for",
+                              made, most)});
+}
+
 // The size asked for, and the one that is made before resizing and cropping.
 std::pair<Size, Size> sizes_of(const Sampling& s, const ModelFacts& model) {
   const auto native = model.sample_size * model.pixels_per_latent;
@@ -62,9 +95,16 @@ std::vector<Problem> problems_of(const Sample& sample, const ModelFacts& model) 
   const auto& s = sample.sampling;
   std::vector<Problem> problems;
   check_family(s, model.family, problems);
-  const auto made = sizes_of(s, model).second;
-  check_multiple("height", made.height, model.pixels_per_latent * model.patch_size, problems);
-  check_multiple("width", made.width, model.pixels_per_latent * model.patch_size, problems);
+  const auto [asked, made] = sizes_of(s, model);
+  const auto check_side = [&](const char* key, int64_t asked_side, int64_t made_side) {
+    const auto patch = model.pixels_per_latent * model.patch_size;
+    check_multiple(key, made_side, patch, problems);
+    if (made_side % patch == 0 && model.kv_sampling)
+      check_compression(key, asked_side, made_side, model, problems);
+    if (model.most_patches) check_positions(key, made_side, model, problems);
+  };
+  check_side("height", asked.height, made.height);
+  check_side("width", asked.width, made.width);
   const auto length = s.max_sequence_length.value_or(0);
   if (model.family == Family::kSd3 && length > kLongestSd3Text)
     problems.push_back(

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "src/config/source.h"
 #include "src/pipelines/binning.h"
 #include "src/pipelines/guidance.h"
+#include "src/transformers/kv_sampling.h"
 
 namespace trireme {
 
@@ -26,6 +28,8 @@ struct ModelFacts {
   int64_t text_width = 0;            // of the text encoders' tokens
   int64_t pooled_width = 0;          // SD3: of the pooled text; 0: there is none
   int64_t latent_channels = 0;
+  std::optional<int64_t> most_patches = {};    // of a side: SD3's table of positions ends there
+  std::optional<KvSampling> kv_sampling = {};  // of some blocks
 };
 
 struct Recipe {

@@ -18,6 +18,20 @@ Repository open_repository(const ModelChoice& model) {
   return Repository::open(model.path.resolved, options);
 }
 
+bool extends_positions(const ModelChoice& model) {
+  const auto transformer = model.components.find("transformer");
+  return transformer != model.components.end() && transformer->second.extend_positions;
+}
+
+void check_position_table(const Job& job, const ModelFacts& model) {
+  if (!extends_positions(job.model) || model.family == Family::kSd3) return;
+  const Problem problem{.place = "model.components.transformer.position_table",
+                        .message =
+                            "extend for PixArt-Sigma -> SD3 only -> leave it out: its "
+                            "positions have no table and fit every size"};
+  throw job_error(job.source, {problem});
+}
+
 // Where the user gave a sampling key: at a row that stands in the job, else for all rows.
 std::string place_of(const std::string& key, const Sample& sample, const Job& job) {
   const auto own = fmt::format("prompts.{}.{}", sample.row, key);
@@ -50,7 +64,8 @@ MetadataDetail detail_of(Metadata metadata) {
 Inputs::Inputs(Job job)
     : job_(std::move(job)),
       repository_(open_repository(job_.model)),
-      model_(facts_of(repository_)) {
+      model_(facts_of(repository_, beyond_table())) {
+  check_position_table(job_, model_);
   if (encodes()) {
     rows_ = prompts_.emplace(job_).fingerprint();
   } else {
@@ -61,6 +76,10 @@ Inputs::Inputs(Job job)
 
 PromptRow Inputs::row_of(const Sample& sample) const {
   return prompts_->row(sample.row - prompts_->row(0).row);
+}
+
+BeyondTable Inputs::beyond_table() const {
+  return extends_positions(job_.model) ? BeyondTable::kExtend : BeyondTable::kRefuse;
 }
 
 int64_t Inputs::file_count() const {

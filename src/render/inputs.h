@@ -11,6 +11,7 @@
 #include "src/pipelines/recipe.h"
 #include "src/render/input_files.h"
 #include "src/report/output_folder.h"
+#include "src/transformers/position_table.h"
 #include "src/weights/repository.h"
 
 namespace trireme {
@@ -31,6 +32,7 @@ class Inputs {
   const InputFiles& files() const { return *files_; }
   const Repository& repository() const { return repository_; }
   const ModelFacts& model() const { return model_; }
+  BeyondTable beyond_table() const;
   Recipe recipe(const Sample& sample) const { return recipe_for(sample, model_); }
 
   bool encodes() const { return job_.first_stage == JobStage::kEncode; }

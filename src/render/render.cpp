@@ -69,7 +69,8 @@ Pipeline make_pipeline(const Inputs& inputs, const Machine& machine) {
            .encodes = inputs.encodes(),
            .denoises = inputs.denoises(),
            .decodes = inputs.decodes(),
-           .tiles = decodes_in_tiles(job.model)}};
+           .tiles = decodes_in_tiles(job.model),
+           .beyond_table = inputs.beyond_table()}};
 }
 
 ProgressOptions progress_options(const Inputs& inputs, const Machine& machine) {

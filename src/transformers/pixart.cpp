@@ -53,11 +53,11 @@ PixArtTransformer::PixArtTransformer(const PixArtConfig& c, const Weights& w, co
     (w / "pos_embed").elsewhere();
   }
   for (int64_t i = 0; i < c.num_layers; ++i) {
-    const auto block = w / "transformer_blocks" / i;
     if (i >= held_.begin && i < held_.end()) {
-      blocks_.emplace_back(block, c, mesh);
+      blocks_.emplace_back(w, i, c, mesh);
     } else {
-      block.elsewhere();
+      (w / "transformer_blocks" / i).elsewhere();
+      (w / "blocks" / i).elsewhere();
     }
   }
   if (last) {
@@ -78,7 +78,7 @@ class PixArtDenoising : public Denoising {
         rows_(shape.height / model.config_.patch_size),
         columns_(shape.width / model.config_.patch_size),
         steps_(static_cast<int64_t>(timesteps.size())),
-        tokens_(rows_ * columns_, model.sequence_.size()) {
+        tokens_{rows_, columns_, Split(rows_ * columns_, model.sequence_.size())} {
     std::vector<at::Tensor> captions;
     for (const auto& sample : without_padding(text)) {
       captions.push_back(model.caption_(sample.to(model.dtype_)));
@@ -117,12 +117,12 @@ class PixArtDenoising : public Denoising {
   at::Tensor head(const Streams& streams, int step) const override {
     const auto& m = *head_modulation_;
     const auto x = modulated(unit_norm(streams.image, kHeadEps), m(step, kShift), m(step, kScale));
-    const auto patches = model_.sequence_.all_gather(model_.head_->out(x), 1, tokens_);
+    const auto patches = model_.sequence_.all_gather(model_.head_->out(x), 1, tokens_.split);
     return unpatchify(patches, rows_, columns_, model_.config_.patch_size);
   }
 
   Streams arriving() const override {
-    const auto tokens = tokens_[model_.sequence_.rank()].length;
+    const auto tokens = tokens_.split[model_.sequence_.rank()].length;
     return {at::empty({shape_.batch, tokens, model_.config_.width()}, options_), {}};
   }
 
@@ -137,11 +137,12 @@ class PixArtDenoising : public Denoising {
             {.rows = shape_.batch,
              .steps = steps_,
              .image_tokens = rows_ * columns_,
+             .image_columns = columns_,
              .text_tokens = text_tokens_}};
   }
   // This rank's tokens, [batch, tokens, ...].
   at::Tensor mine(const at::Tensor& stream) const {
-    return shard(stream, 1, tokens_, model_.sequence_.rank());
+    return shard(stream, 1, tokens_.split, model_.sequence_.rank());
   }
 
   const PixArtTransformer& model_;
@@ -149,7 +150,7 @@ class PixArtDenoising : public Denoising {
   at::TensorOptions options_;
   int64_t rows_, columns_, steps_;
   int64_t text_tokens_ = 0;  // of all rows together
-  Split tokens_;
+  ImageTokens tokens_;
   at::Tensor positions_;                          // float32 [1, tokens, width], first stage
   std::vector<std::vector<TextKeys>> text_keys_;  // by block, by sample
   std::vector<ModulationTable> modulations_;      // by block

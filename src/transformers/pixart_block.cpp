@@ -9,18 +9,45 @@ LinearShape heads_in(const PixArtConfig& c) {
   return {.in = c.width(), .out = c.width(), .unit = c.head_dim};
 }
 
+Weights scope(const Weights& model, int64_t block) {
+  return model / "transformer_blocks" / block;
+}
+
+// diffusers has no names for what only the original repository has. Files that were converted keep
+// them below diffusers' block or below the original one.
+Weights holding(const char* module, const Weights& converted, const Weights& original) {
+  const bool first = !(converted / module).has("weight") && (original / module).has("weight");
+  return first ? original : converted;
+}
+
 }  // namespace
 
-PixArtSelfAttention::PixArtSelfAttention(const Weights& w, const PixArtConfig& c, const Mesh& mesh)
+PixArtSelfAttention::PixArtSelfAttention(const Weights& w, const Weights& original,
+                                         const PixArtConfig& c, std::optional<KvSampling> sampling,
+                                         const Mesh& mesh)
     : qkv({w / "to_q", w / "to_k", w / "to_v"}, mesh.tensor, heads_in(c)),
       out(w / "to_out" / 0, mesh.tensor, heads_in(c)),
       head_dim(c.head_dim),
-      sequence(mesh.sequence) {}
+      sequence(mesh.sequence) {
+  constexpr double kEps = 1e-5;
+  const auto norm = [&](const char* name) {
+    return CutLayerNorm(holding(name, w, original) / name, mesh.tensor, c.width(), c.head_dim,
+                        kEps);
+  };
+  if (c.qk_norm) q_norm.emplace(norm("q_norm")), k_norm.emplace(norm("k_norm"));
+  if (sampling)
+    compression.emplace(holding("sr", w, original), *sampling, c.width(), c.head_dim, mesh);
+}
 
-at::Tensor PixArtSelfAttention::operator()(const at::Tensor& x, const Split& tokens) const {
-  const auto [q, k, v] = qkv(x);
-  return out(merge_heads(parallel_attention(split_heads(q, head_dim), split_heads(k, head_dim),
-                                            split_heads(v, head_dim), sequence, tokens, tokens)));
+at::Tensor PixArtSelfAttention::operator()(const at::Tensor& x, const ImageTokens& tokens) const {
+  auto [q, k, v] = qkv(x);
+  if (q_norm) q = (*q_norm)(q), k = (*k_norm)(k);
+  const auto heads = [&](const at::Tensor& y) { return split_heads(y, head_dim); };
+  if (!compression)
+    return out(merge_heads(
+        parallel_attention(heads(q), heads(k), heads(v), sequence, tokens.split, tokens.split)));
+  const auto fewer = (*compression)(k, v, tokens);  // from all ranks of the sequence
+  return out(merge_heads(attend(heads(q), heads(fewer.k), heads(fewer.v))));
 }
 
 CrossAttention::CrossAttention(const Weights& w, const PixArtConfig& c, const Group& tensor)
@@ -43,12 +70,13 @@ at::Tensor CrossAttention::operator()(const at::Tensor& x,
   return out(merge_heads(seen.size() == 1 ? seen.front() : at::cat(seen)));
 }
 
-PixArtBlock::PixArtBlock(const Weights& w, const PixArtConfig& c, const Mesh& mesh)
+PixArtBlock::PixArtBlock(const Weights& w, int64_t index, const PixArtConfig& c, const Mesh& mesh)
     : eps_(c.norm_eps),
-      table_(w.read("scale_shift_table", {kParts, c.width()})),
-      self_(w / "attn1", c, mesh),
-      cross_(w / "attn2", c, mesh.tensor),
-      mlp_(w / "ff", mesh.tensor, c.width(), c.hidden()) {
+      table_(scope(w, index).read("scale_shift_table", {kParts, c.width()})),
+      self_(scope(w, index) / "attn1", w / "blocks" / index / "attn", c, c.compression(index),
+            mesh),
+      cross_(scope(w, index) / "attn2", c, mesh.tensor),
+      mlp_(scope(w, index) / "ff", mesh.tensor, c.width(), c.hidden()) {
   mlp_.activation = c.activation;
 }
 
@@ -62,7 +90,7 @@ std::vector<TextKeys> PixArtBlock::text_keys(const std::vector<at::Tensor>& text
   return keys;
 }
 
-at::Tensor PixArtBlock::operator()(at::Tensor x, const Split& tokens,
+at::Tensor PixArtBlock::operator()(at::Tensor x, const ImageTokens& tokens,
                                    const std::vector<TextKeys>& text, const ModulationTable& m,
                                    int64_t step) const {
   const auto attention_in = modulated(unit_norm(x, eps_), m(step, kShift), m(step, kScale));

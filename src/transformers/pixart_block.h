@@ -6,12 +6,14 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <vector>
 
 #include "parallel/layers/attention.h"
 #include "parallel/layers/linear.h"
 #include "src/nn/feed_forward.h"
 #include "src/nn/modulation.h"
+#include "src/transformers/kv_compression.h"
 #include "src/transformers/pixart_config.h"
 
 namespace trireme {
@@ -27,9 +29,14 @@ struct PixArtSelfAttention {
   RowLinear out;
   int64_t head_dim;
   Sequence sequence;
+  std::optional<CutLayerNorm> q_norm, k_norm;  // before compression
+  std::optional<KvCompression> compression;    // of some models' blocks
 
-  PixArtSelfAttention(const Weights& weights, const PixArtConfig& config, const Mesh& mesh);
-  at::Tensor operator()(const at::Tensor& x, const Split& tokens) const;  // [batch, tokens, width]
+  // `original`: where a file may hold q_norm, k_norm, sr and norm by their first names.
+  PixArtSelfAttention(const Weights& weights, const Weights& original, const PixArtConfig& config,
+                      std::optional<KvSampling> sampling, const Mesh& mesh);
+  // [batch, tokens of this rank, width]
+  at::Tensor operator()(const at::Tensor& x, const ImageTokens& tokens) const;
 };
 
 struct CrossAttention {
@@ -46,13 +53,14 @@ struct CrossAttention {
 
 class PixArtBlock {
  public:
-  PixArtBlock(const Weights& weights, const PixArtConfig& config, const Mesh& mesh);
+  // weights: those of the whole model
+  PixArtBlock(const Weights& weights, int64_t index, const PixArtConfig& config, const Mesh& mesh);
 
   // shared: the model's six modulations at every step, [steps, 6, width]
   ModulationTable modulations(const at::Tensor& shared) const;
   // texts: the projected tokens of each sample, [1, its tokens, width]
   std::vector<TextKeys> text_keys(const std::vector<at::Tensor>& texts) const;
-  at::Tensor operator()(at::Tensor x, const Split& tokens, const std::vector<TextKeys>& text,
+  at::Tensor operator()(at::Tensor x, const ImageTokens& tokens, const std::vector<TextKeys>& text,
                         const ModulationTable& modulations, int64_t step) const;
 
  private:

@@ -1,5 +1,6 @@
 #include "src/transformers/pixart_flops.h"
 
+#include "parallel/error.h"
 #include "parallel/flops.h"
 
 namespace trireme {
@@ -23,8 +24,11 @@ int64_t PixArtFlops::begin() const {
 }
 
 int64_t PixArtFlops::step() const {
-  return (rank_.pipeline.first() ? patches() : 0) + blocks_.length * block() +
-         (rank_.pipeline.last() ? head() : 0);
+  int64_t flops = 0;
+  if (rank_.pipeline.first()) flops += patches();
+  for (auto i = blocks_.begin; i < blocks_.end(); ++i) flops += block(i);
+  if (rank_.pipeline.last()) flops += head();
+  return flops;
 }
 
 int64_t PixArtFlops::embedders() const {
@@ -48,9 +52,9 @@ int64_t PixArtFlops::patches() const {
   return linear_flops(batch_.rows * batch_.image_tokens, in, config_.width());
 }
 
-int64_t PixArtFlops::block() const {
+int64_t PixArtFlops::block(int64_t index) const {
   const auto d = config_.width(), hidden = rank_.tensor.share(config_.hidden());
-  return self_attention() + cross_attention() + linear_flops(image_, d, hidden) +
+  return self_attention(index) + cross_attention() + linear_flops(image_, d, hidden) +
          linear_flops(image_, hidden, d);
 }
 
@@ -58,11 +62,34 @@ int64_t PixArtFlops::head() const {
   return linear_flops(image_, config_.width(), config_.patch_out());
 }
 
-int64_t PixArtFlops::self_attention() const {
+int64_t PixArtFlops::self_attention(int64_t block) const {
   const auto d = config_.width(), image = batch_.image_tokens;
+  const auto projections =
+      linear_flops(image_, d, 3 * channels()) + linear_flops(image_, channels(), d);
+  if (const auto sampling = config_.compression(block))
+    return projections + batch_.rows * compressed_attention(*sampling);
   const auto heads = rank_.ulysses.share(rank_.tensor.share(config_.heads));
-  return linear_flops(image_, d, 3 * channels()) + linear_flops(image_, channels(), d) +
+  return projections +
          batch_.rows * attention_flops(rank_.queries(image), image, heads * config_.head_dim);
+}
+
+// Of one row: a rank convolves the keys and values of the squares that its tokens touch, and asks
+// for its own tokens all that are left.
+int64_t PixArtFlops::compressed_attention(const KvSampling& sampling) const {
+  const auto columns = batch_.image_columns;
+  if (columns <= 0)
+    throw Error(Exit::kBug,
+                "[flops] no columns -> compressed keys and values lie on a grid -> "
+                "the caller gave the number of tokens alone");
+  const auto rows = batch_.image_tokens / columns;
+  const auto sequence = rank_.sequence();
+  const auto run = Split(batch_.image_tokens, sequence.ranks)[sequence.rank];
+  const auto squares = sampling.kind == KvSampling::Kind::kConv
+                           ? 2 * sampling.touched(run, rows, columns).length
+                           : 0;
+  // Depthwise: a channel of the output sees one of the input.
+  return conv_flops(squares, 1, channels(), sampling.factor) +
+         attention_flops(run.length, sampling.left(rows, columns), channels());
 }
 
 // Every rank holds all of the text: a rank's queries are its own tokens, in each row with the text
@@ -75,11 +102,14 @@ int64_t PixArtFlops::cross_attention() const {
 
 Split pixart_stages(const PixArtConfig& config, int stages) {
   const auto side = config.sample_size / config.patch_size;
-  const PixArtFlops flops(
-      config, {}, {0, config.num_layers},
-      {.steps = kSteps, .image_tokens = side * side, .text_tokens = kTextTokens});
-  const auto block = static_cast<double>(flops.text_keys() + kSteps * flops.block());
-  std::vector<double> costs(config.num_layers, block);
+  const PixArtFlops flops(config, {}, {0, config.num_layers},
+                          {.steps = kSteps,
+                           .image_tokens = side * side,
+                           .image_columns = side,
+                           .text_tokens = kTextTokens});
+  std::vector<double> costs;
+  for (int64_t i = 0; i < config.num_layers; ++i)
+    costs.push_back(static_cast<double>(flops.text_keys() + kSteps * flops.block(i)));
   if (costs.empty()) return Split(0, stages);
   // What the first and the last stage do besides goes with the blocks that they surely hold. The
   // embedders and the shared modulations are on all stages.

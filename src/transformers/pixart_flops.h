@@ -16,7 +16,8 @@ class PixArtFlops {
     int64_t rows = 1;  // of the latents: samples x guidance branches
     int64_t steps = 1;
     int64_t image_tokens = 0;
-    int64_t text_tokens = 0;  // of all rows together, without padding
+    int64_t image_columns = 0;  // of their grid: asked for where keys and values are compressed
+    int64_t text_tokens = 0;    // of all rows together, without padding
   };
 
   // `blocks`: those of the rank's stage.
@@ -27,17 +28,18 @@ class PixArtFlops {
   int64_t begin() const;
   int64_t step() const;  // one evaluation
 
-  // The parts of them, whichever stage they are on. All blocks cost the same.
+  // The parts of them, whichever stage they are on.
   int64_t embedders() const;
   int64_t modulations() const;
   int64_t text_keys() const;  // of one block
   int64_t patches() const;
-  int64_t block() const;
+  int64_t block(int64_t index) const;
   int64_t head() const;
 
  private:
   int64_t channels() const { return rank_.tensor.share(config_.width(), config_.head_dim); }
-  int64_t self_attention() const;
+  int64_t self_attention(int64_t block) const;
+  int64_t compressed_attention(const KvSampling& sampling) const;
   int64_t cross_attention() const;
 
   PixArtConfig config_;

@@ -1,10 +1,6 @@
 #include "src/transformers/sd3.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-
-#include "parallel/error.h"
 
 namespace trireme {
 namespace {
@@ -14,29 +10,10 @@ enum HeadPart : int64_t { kScale, kShift };
 
 }  // namespace
 
-PositionTable::PositionTable(const Weights& weights, int64_t max_size, int64_t width)
-    : weights_(weights), max_size_(max_size), width_(width) {
-  crop(0, 0);  // so that a table of the wrong shape is found at load
-}
-
-at::Tensor PositionTable::crop(int64_t rows, int64_t columns) const {
-  const auto top = (max_size_ - rows) / 2, left = (max_size_ - columns) / 2;
-  if (rows > max_size_ || columns > max_size_)
-    throw Error(
-        Exit::kBadJob,
-        fmt::format("[sampling] {} x {} patches of 16 pixels -> at most {} x {}, the model's "
-                    "position table -> choose height and width up to {}",
-                    rows, columns, max_size_, max_size_, max_size_ * 16));
-  return weights_
-      .read("pos_embed", {1, max_size_ * max_size_, width_}, 1, {top * max_size_, rows * max_size_})
-      .view({rows, max_size_, width_})
-      .narrow(1, left, columns)
-      .reshape({1, rows * columns, width_});
-}
-
-Sd3Embed::Sd3Embed(const Weights& w, const Sd3Config& c)
+Sd3Embed::Sd3Embed(const Weights& w, const Sd3Config& c, BeyondTable beyond)
     : patches(w / "pos_embed" / "proj", c.in_channels, c.width(), c.patch_size),
-      positions(w / "pos_embed", c.pos_embed_max_size, c.width()),
+      positions(w / "pos_embed",
+                {.size = c.pos_embed_max_size, .width = c.width(), .base = c.base_size()}, beyond),
       text(w / "context_embedder", {.in = c.joint_attention_dim, .out = c.width()}) {}
 
 Sd3Head::Sd3Head(const Weights& w, const Sd3Config& c, const Group& tensor)
@@ -44,7 +21,7 @@ Sd3Head::Sd3Head(const Weights& w, const Sd3Config& c, const Group& tensor)
       out(w / "proj_out", {.in = c.width(), .out = c.patch_out()}) {}
 
 Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh& mesh,
-                               at::ScalarType dtype)
+                               at::ScalarType dtype, BeyondTable beyond)
     : config_(c),
       dtype_(dtype),
       sequence_(mesh.sequence.all),
@@ -56,7 +33,7 @@ Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh&
              last = mesh.pipeline.rank() == mesh.pipeline.size() - 1;
   require_stages(c.num_layers, mesh.pipeline.size());
   if (first) {
-    embed_.emplace(w, c);
+    embed_.emplace(w, c, beyond);
   } else {
     (w / "pos_embed").elsewhere();
     (w / "context_embedder").elsewhere();

@@ -12,23 +12,12 @@
 #include "src/nn/embeddings.h"
 #include "src/nn/patches.h"
 #include "src/transformers/denoiser.h"
+#include "src/transformers/position_table.h"
 #include "src/transformers/sd3_block.h"
 #include "src/transformers/sd3_config.h"
 #include "src/transformers/sd3_flops.h"
 
 namespace trireme {
-
-// The stored table of positions; every picture size takes the middle of it.
-class PositionTable {
- public:
-  PositionTable(const Weights& weights, int64_t max_size, int64_t width);
-  // Reads the rows that this size needs: [1, rows x columns, width]
-  at::Tensor crop(int64_t rows, int64_t columns) const;
-
- private:
-  Weights weights_;
-  int64_t max_size_, width_;
-};
 
 // What the first stage holds.
 struct Sd3Embed {
@@ -36,7 +25,7 @@ struct Sd3Embed {
   PositionTable positions;
   Linear text;
 
-  Sd3Embed(const Weights& weights, const Sd3Config& config);
+  Sd3Embed(const Weights& weights, const Sd3Config& config, BeyondTable beyond);
 };
 
 // What the last stage holds.
@@ -50,7 +39,7 @@ struct Sd3Head {
 class Sd3Transformer : public Denoiser {
  public:
   Sd3Transformer(const Sd3Config& config, const Weights& weights, const Mesh& mesh,
-                 at::ScalarType dtype);
+                 at::ScalarType dtype, BeyondTable beyond = BeyondTable::kRefuse);
 
   std::unique_ptr<Denoising> begin(const TextEmbeddings& text, const std::vector<float>& timesteps,
                                    BatchShape shape) const override;

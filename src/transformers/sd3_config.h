@@ -35,6 +35,8 @@ struct Sd3Config {
   int64_t text_modulations(int64_t block) const { return last(block) ? 2 : 6; }
   // Channels of a patch of the prediction.
   int64_t patch_out() const { return patch_size * patch_size * out_channels; }
+  // The stored position table was made at coordinates in [0, base_size).
+  double base_size() const { return static_cast<double>(sample_size / patch_size); }
 
   // Error (kBadData) names the file and the key that is missing or asks for what does not exist.
   static Sd3Config read(const ComponentConfig& config);

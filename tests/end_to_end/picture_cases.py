@@ -249,6 +249,10 @@ PIXART_CASES = [
         ),
     ),
     Case("three-images", "pixart-512", unbinned("a red star", 64, 64, 2), images=3),
+    Case("convolved-keys", "pixart-kv", unbinned("a red star", 80, 112, 4)),
+    Case("convolved-keys-binned", "pixart-kv", row("a red star", 90, 400, 2)),
+    Case("picked-keys", "pixart-kv-uniform", unbinned("a red star", 64, 96, 4)),
+    Case("every-second-key", "pixart-kv-every", unbinned("a red star", 80, 112, 4)),
     Case("dpm-1", "pixart-256", scheduled("a dog", 4, DPM, solver_order=1)),
     Case("dpm-3", "pixart-256", scheduled("a dog", 6, DPM, solver_order=3)),
     Case("dpm-heun", "pixart-256", scheduled("a dog", 5, DPM, solver_type="heun")),
@@ -296,6 +300,7 @@ HALF_CASES = [
     "pixart-512-old-names",
     "pixart-512-dpm-sde",
     "pixart-1024-interpolated",
+    "pixart-kv-convolved-keys",
 ]
 
 

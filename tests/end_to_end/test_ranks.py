@@ -44,6 +44,7 @@ EXACT = [
     Case("pipeline-4", "sd3.5-medium", 4, {"transformer": on("all", pipeline=4)}),
     Case("pipeline-4", "pixart-512", 4, {"transformer": on([3, 1, 0, 2], pipeline=4)}),
     Case("balanced-over-three-blocks", "sd3-medium", 4, "balanced"),
+    Case("pipeline-2", "pixart-kv", 2, {"transformer": on("all", pipeline=2)}),
     Case(
         "replicas-pipeline", "sd3.5-large", 4, {"replicas": 2, "transformer": on("all", pipeline=2)}
     ),
@@ -120,6 +121,10 @@ CLOSE = [
     Case("sequence-tensor", "sd3.5-large", 4, {"transformer": on("all", sequence=2, tensor=2)}),
     Case("guidance-sequence", "pixart-512", 4, {"transformer": on("all", guidance=2, sequence=2)}),
     Case("pipeline-sequence", "sd3-medium", 4, {"transformer": on("all", pipeline=2, sequence=2)}),
+    Case("tensor-4-of-3-heads", "pixart-kv", 4, {"transformer": on("all", tensor=4)}),
+    Case("sequence-3", "pixart-kv", 3, {"transformer": on("all", sequence=3)}),
+    Case("ring-of-2-ulysses", "pixart-kv", 4, {"transformer": on("all", sequence=4, ring=2)}),
+    Case("sequence-tensor", "pixart-kv", 4, {"transformer": on("all", sequence=2, tensor=2)}),
     Case(
         "staged-tensor",
         "sd3.5-medium",

@@ -138,6 +138,45 @@ def pixart_1024(folder: Path) -> None:
     change_json(folder / "scheduler" / "scheduler_config.json", final_sigmas_type=None)
 
 
+def pixart_2k(folder: Path) -> None:
+    """The 2048 pixel model: bins of its own, four times the interpolation."""
+    generator = seeded(7)
+    transformer = pixart_transformer(sample_size=256, interpolation_scale=4, heads=2, layers=1)
+    write_pixart(folder, transformer, generator, prediction_type="epsilon")
+
+
+def pixart_kv(folder: Path) -> None:
+    """Convolved keys and values in three of four blocks, one by its original name; normed ones."""
+    generator = seeded(8)
+    write_compressed(folder, generator, sampling="conv", qk_norm=True)
+    file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    rename(file, {f"transformer_blocks.3.attn1.{name}.": f"blocks.3.attn.{name}." for name in OWN})
+
+
+def pixart_kv_uniform(folder: Path) -> None:
+    """Picked keys and values: nothing in the weights."""
+    write_compressed(folder, seeded(9), sampling="uniform", qk_norm=False)
+
+
+def pixart_kv_every(folder: Path) -> None:
+    write_compressed(folder, seeded(10), sampling="uniform_every", qk_norm=False)
+
+
+def sd3_large_table(folder: Path) -> None:
+    """Positions for pictures of up to 2048 pixels a side."""
+    generator = seeded(11)
+    transformer = sd3_transformer(
+        sample_size=64,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=3,
+        caption_projection_dim=48,
+        pos_embed_max_size=128,
+        qk_norm="rms_norm",
+    )
+    write_sd3(folder, transformer, generator, clip_end=END_OF_TEXT)
+
+
 FAMILIES: dict[str, Callable[[Path], None]] = {
     "sd3-medium": sd3_medium,
     "sd3.5-medium": sd35_medium,
@@ -145,6 +184,11 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
     "pixart-256": pixart_256,
     "pixart-512": pixart_512,
     "pixart-1024": pixart_1024,
+    "pixart-2k": pixart_2k,
+    "pixart-kv": pixart_kv,
+    "pixart-kv-uniform": pixart_kv_uniform,
+    "pixart-kv-every": pixart_kv_every,
+    "sd3-large-table": sd3_large_table,
 }
 
 
@@ -229,6 +273,40 @@ def write_pixart(
     classes: dict[str, type | None] = {name: type(part) for name, part in parts.items()}
     classes |= {"scheduler": DPMSolverMultistepScheduler, "tokenizer": T5Tokenizer}
     write_index(folder, "PixArtSigmaPipeline", classes)
+
+
+# What compressed blocks hold besides, by the original repository's names.
+OWN = ["sr", "norm", "q_norm", "k_norm"]
+
+
+def write_compressed(
+    folder: Path, generator: torch.Generator, sampling: str, qk_norm: bool
+) -> None:
+    """Blocks 1 to 3 of four compress by two. All norms of queries and keys are there, or none."""
+    heads, layers, compressed = 3, 4, [1, 2, 3]
+    transformer = pixart_transformer(32, 0.5, heads, layers)
+    write_pixart(folder, transformer, generator, prediction_type="epsilon")
+    width = heads * 16
+    own: dict[str, torch.Tensor] = {}
+    for block in range(layers):
+        norms = ["norm"] if sampling == "conv" and block in compressed else []
+        for name in norms + (["q_norm", "k_norm"] if qk_norm else []):
+            scope = f"transformer_blocks.{block}.attn1.{name}"
+            own[f"{scope}.weight"] = 1 + 0.1 * torch.randn(width, generator=generator)
+            own[f"{scope}.bias"] = 0.1 * torch.randn(width, generator=generator)
+        if "norm" in norms:
+            scope = f"transformer_blocks.{block}.attn1.sr"
+            own[f"{scope}.weight"] = 0.5 * torch.randn(width, 1, 2, 2, generator=generator)
+            own[f"{scope}.bias"] = 0.1 * torch.randn(width, generator=generator)
+    file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    save_file(load_file(file) | own, file, {"format": "pt"})
+    config = {"sampling": sampling, "scale_factor": 2, "kv_compress_layer": compressed}
+    change_json(
+        folder / "transformer" / "config.json",
+        kv_compress=True,
+        kv_compress_config=config,
+        qk_norm=qk_norm,
+    )
 
 
 def write_index(folder: Path, pipeline: str, classes: dict[str, type | None]) -> None:

@@ -10,6 +10,7 @@ import torch
 from diffusers import DiffusionPipeline, StableDiffusion3Pipeline
 
 from checkpoints import VARIANTS, Checkpoints
+from compressed_attention import attach
 
 Row = dict[str, Any]  # a row of a job file, or its `sampling`; see job.md
 
@@ -36,6 +37,8 @@ class Oracle:
         self.pipe.set_progress_bar_config(disable=True)
         self.scheduler = self.pipe.scheduler
         self.is_sd3 = isinstance(self.pipe, StableDiffusion3Pipeline)
+        if not self.is_sd3:
+            attach(self.pipe.transformer, folder / "transformer")
 
     def pictures(self, row: Row, seeds: list[int]) -> list[Picture]:
         """One picture a seed, each from a generator of its own."""

@@ -30,12 +30,14 @@ int64_t attention(Inputs in) {
   return 4 * in[0].toTensor().numel() * in[1].toTensor().size(2);
 }
 
-// Sizes are kept. A 2x2 kernel is that of UpsampleConv2d, which stands for up-sampling and a 3x3
-// convolution, four pixels for each of the input.
+// Sizes are kept, or divided by the stride. A 2x2 kernel without one is that of UpsampleConv2d,
+// which stands for up-sampling and a 3x3 convolution, four pixels for each of the input.
 int64_t conv2d(Inputs in) {
   const auto x = in[0].toTensor(), weight = in[1].toTensor();
-  const auto pixels = x.size(0) * x.size(2) * x.size(3);
-  if (weight.size(2) == 2) return 2 * 4 * pixels * (weight.size(0) / 4) * weight.size(1) * 9;
+  const auto stride = in[3].toIntVector().front();
+  const auto pixels = x.size(0) * (x.size(2) / stride) * (x.size(3) / stride);
+  if (weight.size(2) == 2 && stride == 1)
+    return 2 * 4 * pixels * (weight.size(0) / 4) * weight.size(1) * 9;
   return 2 * pixels * weight.numel();
 }
 

@@ -231,6 +231,14 @@ const std::vector<Bad> kRowsAndModels = {
      "[model.components.text_encoder3] unknown key -> did you mean text_encoder_3?"},
     {"version: 1\nprompts: [a]\nmodel: {path: x, components: {vae: {quantize: int4}}}",
      "[model.components.vae.quantize] int4 -> one of int8, nf4, fp8 -> did you mean int8?"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {transformer: {position_table: "
+     "wide}}}",
+     "[model.components.transformer.position_table] wide -> one of fixed, extend"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {vae: {position_table: extend}}}",
+     "[model.components.vae.position_table] unknown key"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {vae: {tiling: true}}}\nlayout: {vae: "
+     "{patch: 2}}",
+     "[model.components.vae.tiling] true beside layout.vae.patch: 2 -> one of the two"},
     {"version: '1'\nprompts: [a]\nmodel: {path: x}", "[version] \"1\" -> 1, the version"},
     {kStart + "prompts: a cat", "[prompts] a cat -> a list of at least one prompt"},
     {kStart + "prompts: []", "[prompts] an empty list -> a list of at least one prompt"},

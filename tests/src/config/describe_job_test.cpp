@@ -17,7 +17,7 @@ model:
   dtype: float16
   components:
     text_encoder_3: null
-    transformer: {path: other/transformer, quantize: nf4}
+    transformer: {path: other/transformer, quantize: nf4, position_table: extend}
 prompts:
   - a cat
   - {prompt: "line\nbreak \u0001 é", prompt_2: b, seed: 0, sigmas: [1.0, 0.25]}
@@ -127,8 +127,9 @@ TEST(Fingerprint, FollowsWhatDeterminesThePictures) {
   EXPECT_EQ(fingerprint_of({}), same);
   for (const char* change :
        {"sampling.seed=1", "prompts.0=a dog", "prompts.1.seed=1", "model.path=checkpoints/sd35",
-        "model.components.text_encoder_3={}", "model.variant=null", "sampling.height=512",
-        "output.format=webp", "output.shard_size=10", "stages=[encode, denoise, decode]"}) {
+        "model.components.text_encoder_3={}", "model.components.transformer.position_table=fixed",
+        "model.variant=null", "sampling.height=512", "output.format=webp", "output.shard_size=10",
+        "stages=[encode, denoise, decode]"}) {
     bool no_change = std::string(change) == "stages=[encode, denoise, decode]";
     EXPECT_EQ(fingerprint_of({change}) == same, no_change) << change;
   }

@@ -78,7 +78,9 @@ TEST_P(Layouts, MakeTheLatentsOfOneRank) {
 
 std::string name_of(const testing::TestParamInfo<std::tuple<Tiny, MeshShape>>& info) {
   const auto& [family, s] = info.param;
-  auto name = std::string(family == Tiny::kSd3 ? "Sd3" : "PixArt");
+  auto name = std::string(family == Tiny::kSd3      ? "Sd3"
+                          : family == Tiny::kPixArt ? "PixArt"
+                                                    : "PixArtKv");
   const auto add = [&](const char* axis, int ranks) {
     if (ranks > 1) name += axis + std::to_string(ranks);
   };
@@ -91,7 +93,8 @@ std::string name_of(const testing::TestParamInfo<std::tuple<Tiny, MeshShape>>& i
 }
 
 INSTANTIATE_TEST_SUITE_P(AllAxesAndPairs, Layouts,
-                         testing::Combine(testing::Values(Tiny::kSd3, Tiny::kPixArt),
+                         testing::Combine(testing::Values(Tiny::kSd3, Tiny::kPixArt,
+                                                          Tiny::kPixArtKv),
                                           testing::ValuesIn(all_shapes())),
                          name_of);
 

@@ -58,6 +58,68 @@ TEST(Recipe, SizesAreMultiplesOfAPatch) {
   EXPECT_TRUE(problems_of(asking(odd), kPixArt).empty());  // its bin is made, and then resized
 }
 
+// SD3-medium's table has 192 patches of 16 pixels a side.
+TEST(Recipe, Sd3PicturesEndWithTheTableOfPositions) {
+  auto model = kSd3;
+  model.most_patches = 192;
+  Sampling large;
+  large.height = 3072;
+  EXPECT_TRUE(problems_of(asking(large), model).empty());
+  large.height = 3088;
+  EXPECT_EQ(problem(large, model),
+            "height: 3088 -> at most 3072, where this model's table of positions ends -> a smaller "
+            "picture, or model.components.transformer: {position_table: extend}, which is beyond "
+            "what the model was trained for");
+}
+
+TEST(Recipe, PickedKeysAndValuesNeedWholeSquares) {
+  auto model = kPixArt;
+  model.kv_sampling = {KvSampling::Kind::kGrid, 2};
+  Sampling odd;
+  odd.use_resolution_binning = false;
+  odd.width = 1008;
+  EXPECT_EQ(problem(odd, model),
+            "width: 1008 -> a multiple of 32, as the model's blocks compress keys and values by 2 "
+            "-> 992 or 1024 are near");
+  model.kv_sampling->factor = 3;
+  odd.width = 16, odd.height = 48;
+  EXPECT_EQ(problem(odd, model),
+            "width: 16 -> a multiple of 48, as the model's blocks compress keys and values by 3 -> "
+            "48 is near");
+  odd.width = 1008;  // 21 x 48
+  EXPECT_TRUE(problems_of(asking(odd), model).empty());
+  model.kv_sampling->kind = KvSampling::Kind::kFlat;
+  odd.width = 16;
+  EXPECT_TRUE(problems_of(asking(odd), model).empty());
+}
+
+// What is no whole square is left out, as in the original, but one must be there.
+TEST(Recipe, ConvolvedKeysAndValuesNeedOneSquare) {
+  auto model = kPixArt;
+  model.kv_sampling = {KvSampling::Kind::kConv, 4};
+  Sampling thin;
+  thin.use_resolution_binning = false;
+  thin.width = 48;
+  EXPECT_EQ(problem(thin, model),
+            "width: 48 -> at least 64, as the model's blocks compress keys and values by 4 -> 64 "
+            "is near");
+  thin.width = 1008;
+  EXPECT_TRUE(problems_of(asking(thin), model).empty());
+}
+
+// 256 x 256 pixels: 16 patches, which 3 does not divide.
+TEST(Recipe, ABinThatCannotBeCompressedIsNamed) {
+  ModelFacts model{.family = Family::kPixArtSigma, .sample_size = 32};
+  model.kv_sampling = {KvSampling::Kind::kGrid, 3};
+  Sampling square;
+  square.height = 300, square.width = 300;
+  const auto problems = problems_of(asking(square), model);
+  ASSERT_EQ(problems.size(), 2);
+  EXPECT_EQ(problems[0].message,
+            "256, the bin of 300, -> a multiple of 48, as the model's blocks compress keys and "
+            "values by 3 -> 240 or 288 with use_resolution_binning: false");
+}
+
 TEST(Recipe, WhatOnlyTheOtherFamilyHasIsRefused) {
   Sampling times;
   times.timesteps = {999, 500};

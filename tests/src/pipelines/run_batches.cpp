@@ -31,15 +31,20 @@ std::unique_ptr<Denoiser> model(Tiny family, const Mesh& mesh) {
                            .dual_attention_layers = {0, 1}};
     return std::make_unique<Sd3Transformer>(config, random_weights(), mesh, at::kFloat);
   }
-  const PixArtConfig config{.sample_size = 8,
-                            .patch_size = 2,
-                            .in_channels = 4,
-                            .out_channels = 8,
-                            .num_layers = kBlocks,
-                            .head_dim = kHeadDim,
-                            .heads = kHeads,
-                            .caption_channels = kTextWidth,
-                            .interpolation_scale = 2};
+  PixArtConfig config{.sample_size = 8,
+                      .patch_size = 2,
+                      .in_channels = 4,
+                      .out_channels = 8,
+                      .num_layers = kBlocks,
+                      .head_dim = kHeadDim,
+                      .heads = kHeads,
+                      .caption_channels = kTextWidth,
+                      .interpolation_scale = 2};
+  if (family == Tiny::kPixArtKv) {
+    config.kv_sampling = {KvSampling::Kind::kConv, 2};
+    config.kv_compress_layers = {1, 2, 5, 7};
+    config.qk_norm = true;
+  }
   return std::make_unique<PixArtTransformer>(config, random_weights(), mesh, at::kFloat);
 }
 

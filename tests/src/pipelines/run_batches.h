@@ -18,7 +18,7 @@ struct Sampling {
 };
 
 // Eight blocks of five heads, with dual attention in two of them; text with padding.
-enum class Tiny { kSd3, kPixArt };
+enum class Tiny { kSd3, kPixArt, kPixArtKv };  // the last with compressed keys and values
 
 // What this rank has of the results: all of it on the last stage, nothing elsewhere.
 std::map<int64_t, Denoised> denoised(Tiny family, const Group& world, MeshShape shape,

@@ -125,10 +125,14 @@ PixArtConfig tiny_pixart() {
 // The second text of PixArt has three tokens.
 constexpr int64_t kPixArtText = 10;
 
+PixArtTransformer pixart_model(const PixArtConfig& config, const Mesh& mesh) {
+  return PixArtTransformer(config, random_weights(), mesh, at::kFloat);
+}
+
 std::unique_ptr<Denoiser> model(bool is_sd3, const Mesh& mesh) {
   if (is_sd3)
     return std::make_unique<Sd3Transformer>(tiny_sd3(), random_weights(), mesh, at::kFloat);
-  return std::make_unique<PixArtTransformer>(tiny_pixart(), random_weights(), mesh, at::kFloat);
+  return std::make_unique<PixArtTransformer>(pixart_model(tiny_pixart(), mesh));
 }
 
 TextEmbeddings text(bool is_sd3) {
@@ -150,21 +154,26 @@ std::ostream& operator<<(std::ostream& out, const Counts& c) {
 }
 
 // What a rank says, having checked that it is what it did.
-Counts counts_of(bool is_sd3, const Mesh& mesh, const TextEmbeddings& text,
+Counts counts_of(const Denoiser& denoiser, const Mesh& mesh, const TextEmbeddings& text,
                  const SkippedBlocks& skipped = {}) {
   const c10::InferenceMode inference;
-  const auto denoiser = model(is_sd3, mesh);
   const auto rows = text.hidden.size(0);
   const auto latents = normals({rows, 4, kRows, kColumns});
   std::unique_ptr<Denoising> batch;
   const auto began = executed_flops([&] {
-    batch = denoiser->begin(text, {900, 500, 20}, {rows, kRows, kColumns});
+    batch = denoiser.begin(text, {900, 500, 20}, {rows, kRows, kColumns});
   });
   const auto ran =
-      executed_flops([&] { predict(*denoiser, mesh.pipeline, *batch, latents, 1, skipped); });
+      executed_flops([&] { predict(denoiser, mesh.pipeline, *batch, latents, 1, skipped); });
   const Counts said{batch->begin_flops(), batch->step_flops(skipped)};
   EXPECT_EQ(said, (Counts{began, ran}));
   return said;
+}
+
+Counts counts_of(bool is_sd3, const Mesh& mesh, const TextEmbeddings& text,
+                 const SkippedBlocks& skipped = {}) {
+  const c10::InferenceMode inference;
+  return counts_of(*model(is_sd3, mesh), mesh, text, skipped);
 }
 
 class Flops : public testing::TestWithParam<bool> {
@@ -257,6 +266,39 @@ TEST_P(Flops, OverGuidanceRanks) {
   const auto both = is_sd3 ? Counts{f.begin() + timesteps, f.step()}
                            : Counts{p.begin() + timesteps + p.modulations(), p.step()};
   EXPECT_EQ(sum_over({.guidance = 2}), both);
+}
+
+PixArtConfig compressed_pixart(KvSampling::Kind kind) {
+  auto config = tiny_pixart();
+  config.kv_sampling = {kind, 2};
+  config.kv_compress_layers = {0, 2, 3};
+  return config;
+}
+
+// 12 x 8 tokens of 40 channels: each of the three blocks asks 24 keys instead of 96, and convolves
+// keys and values, four taps for each that is left.
+TEST(CompressedFlops, SaveThreeQuartersOfTheAttention) {
+  PixArtFlops::Batch batch{.rows = kBatch, .image_tokens = kImage, .text_tokens = kPixArtText};
+  const auto plain = whole(tiny_pixart(), batch);
+  batch.image_columns = kColumns / 2;
+  const auto picks = whole(compressed_pixart(KvSampling::Kind::kGrid), batch);
+  const auto squares = whole(compressed_pixart(KvSampling::Kind::kConv), batch);
+  EXPECT_EQ(picks.step(), plain.step() - 3 * kBatch * attention_flops(96, 96 - 24, 40));
+  EXPECT_EQ(squares.step(), picks.step() + 3 * kBatch * 2 * (24 * 40 * 2 * 4));
+}
+
+TEST(CompressedFlops, AreWhatRanOnEveryRank) {
+  for (const auto kind : {KvSampling::Kind::kConv, KvSampling::Kind::kGrid})
+    for (const auto& shape :
+         {MeshShape{}, MeshShape{.tensor = 3}, MeshShape{.tensor = 8}, MeshShape{.sequence = 3},
+          MeshShape{.sequence = 2, .ring = 2}, MeshShape{.pipeline = 2, .tensor = 2},
+          MeshShape{.sequence = 3, .tensor = 2}})
+      run_ranks(shape.ranks(), [&](Group world) {
+        const c10::InferenceMode inference;
+        const auto mesh = Mesh::over(world, shape);
+        SCOPED_TRACE(to_string(shape));
+        counts_of(pixart_model(compressed_pixart(kind), mesh), mesh, text(false));
+      });
 }
 
 // Rank for rank what ran (counts_of), where the axes meet.

@@ -49,20 +49,23 @@ std::unique_ptr<Denoiser> model(bool is_sd3, const Mesh& mesh) {
 using Sent = std::map<std::string, int64_t>;  // bytes by kind
 
 // Of one evaluation; what is computed once per batch is another matter.
-Sent sent_by(bool is_sd3, const Group& world, MeshShape shape) {
-  const c10::InferenceMode inference;
-  const auto mesh = Mesh::over(world, shape);
-  const auto denoiser = model(is_sd3, mesh);
+Sent sent_by(const Denoiser& denoiser, bool is_sd3, const Group& world, const Mesh& mesh) {
   const TextEmbeddings text{
       normals({kBatch, kText, 24}), is_sd3 ? normals({kBatch, 20}) : at::Tensor(), {}};
-  const auto batch = denoiser->begin(text, {500}, {kBatch, kRows, kColumns});
+  const auto batch = denoiser.begin(text, {500}, {kBatch, kRows, kColumns});
   world.barrier();
   auto before = world.traffic().by_kind;
-  predict(*denoiser, mesh.pipeline, *batch, normals({kBatch, 4, kRows, kColumns}), 0);
+  predict(denoiser, mesh.pipeline, *batch, normals({kBatch, 4, kRows, kColumns}), 0);
   Sent sent;
   for (const auto& [kind, count] : world.traffic().by_kind)
     if (count.bytes != before[kind].bytes) sent[kind] = count.bytes - before[kind].bytes;
   return sent;
+}
+
+Sent sent_by(bool is_sd3, const Group& world, MeshShape shape) {
+  const c10::InferenceMode inference;
+  const auto mesh = Mesh::over(world, shape);
+  return sent_by(*model(is_sd3, mesh), is_sd3, world, mesh);
 }
 
 int64_t activation(int64_t tokens) {
@@ -118,6 +121,44 @@ TEST_P(Traffic, Ring) {
                   {"all_gather", (n - 1) * patches(GetParam()) / n}};
     });
   }
+}
+
+// Six rows of four tokens, three rows of two squares, compressed in every block.
+constexpr int64_t kLeft = 6;
+
+Sent sent_compressed(const Group& world, MeshShape shape) {
+  const c10::InferenceMode inference;
+  const auto mesh = Mesh::over(world, shape);
+  auto config = pixart();
+  config.kv_sampling = {KvSampling::Kind::kConv, 2};
+  config.kv_compress_layers = {0, 1, 2};
+  const PixArtTransformer denoiser(config, random_weights(), mesh, at::kFloat);
+  return sent_by(denoiser, /*is_sd3=*/false, world, mesh);
+}
+
+// Keys and values of the squares that a rank's tokens touch; neither queries nor results. Over four
+// ranks the middle ones have tokens of two rows of squares.
+TEST(CompressedTraffic, Sequence) {
+  const std::map<int, std::vector<int64_t>> touched = {{2, {4, 4}}, {4, {2, 4, 4, 2}}};
+  for (const auto& [n, squares] : touched)
+    for (const int ring : {1, n})
+      run_ranks(n, [&, n = n, &squares = squares](Group world) {
+        const auto sent = sent_compressed(world, {.sequence = n, .ring = ring});
+        const auto keys = 2 * kBlocks * activation(squares[world.rank()]);
+        EXPECT_EQ(sent, (Sent{{"all_gather", (n - 1) * (keys + patches(false) / n)}}))
+            << n << " ranks, rings of " << ring;
+      });
+}
+
+// Besides the sums of every block, mean and variance of each key and value that is left.
+TEST(CompressedTraffic, Tensor) {
+  for (const int n : {2, 4, 8})
+    run_ranks(n, [&](Group world) {
+      const auto sums = 3 * activation(kBlocks * kImage);
+      const auto moments = kBlocks * 2 * (2 * kBatch * kLeft) * kBytes;
+      EXPECT_EQ(sent_compressed(world, {.tensor = n}),
+                (Sent{{"all_reduce", 2 * (n - 1) * sums / n}, {"all_gather", (n - 1) * moments}}));
+    });
 }
 
 // The branches meet outside of the transformer.
