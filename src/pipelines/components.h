@@ -15,6 +15,9 @@
 namespace trireme {
 
 Family family_of(const Repository& repository);
+// Before any weight is read. Error: kMissingInput for what the family needs and is not there,
+// kBadData for components whose widths do not fit each other.
+void check_components(const Repository& repository);
 nlohmann::json scheduler_config(const Repository& repository);
 
 class ComponentLoader {

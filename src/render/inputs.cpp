@@ -6,6 +6,7 @@
 #include <set>
 
 #include "src/config/describe_job.h"
+#include "src/pipelines/components.h"
 #include "src/pipelines/pipeline.h"
 
 namespace trireme {
@@ -51,6 +52,7 @@ Inputs::Inputs(Job job)
       repository_(open_repository(job_.model)),
       model_(facts_of(repository_)),
       first_file_(file_index(prompts_.sample(0))) {
+  check_components(repository_);
   check_recipes(job_, prompts_, model_);
 }
 
