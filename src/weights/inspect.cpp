@@ -87,8 +87,9 @@ ComponentFacts facts_of(const Component& given, const fs::path& folder) {
   return facts;
 }
 
-void tell_transformer(const ComponentConfig& config, CheckpointFacts& facts) {
-  facts.family = family_of_transformer(config);
+void tell_transformer(const std::string& family, const ComponentConfig& config,
+                      CheckpointFacts& facts) {
+  facts.family = family;
   facts.native_size = config.get<int64_t>("sample_size") * kPixelsPerLatent;
   facts.max_size = config.get_or<int64_t>("pos_embed_max_size", 0) *
                    config.get_or<int64_t>("patch_size", 0) * kPixelsPerLatent;
@@ -108,7 +109,9 @@ CheckpointFacts facts_of(const std::vector<Component>& components, const fs::pat
   CheckpointFacts out;
   for (const auto& component : components) {
     out.components[component.name()] = facts_of(component, folder);
-    if (component.name() == "transformer") tell_transformer(component.config(), out);
+    if (component.name() != "transformer") continue;
+    const auto config = component.config();
+    tell_transformer(family_of_transformer(config), config, out);
   }
   for (const auto& name : components_of(out.family)) {
     if (!out.components.contains(name)) out.missing.push_back(name);
@@ -158,7 +161,7 @@ CheckpointFacts inspect_checkpoint(const Repository& repository) {
     }
   }
   if (out.components.contains("transformer"))
-    tell_transformer(repository.required("transformer").config(), out);
+    tell_transformer(repository.family(), repository.required("transformer").config(), out);
   return out;
 }
 

@@ -59,6 +59,12 @@ std::string class_in(const nlohmann::json& entry) {
   return pair ? entry[1].get<std::string>() : "";
 }
 
+std::string sd3_family(const ComponentConfig& config) {
+  if (!config.get_or<std::vector<int64_t>>("dual_attention_layers", {}).empty())
+    return "sd3.5-medium";
+  return config.has("qk_norm") ? "sd3.5-large" : "sd3";
+}
+
 bool is_weightless(const std::string& name) {
   return name.starts_with("tokenizer") || name.starts_with("scheduler") ||
          name.starts_with("feature_extractor");
@@ -245,17 +251,13 @@ std::string family_of_transformer(const ComponentConfig& config) {
   const bool adaptive = config.get_or<std::string>("norm_type", "") == "ada_norm_single";
   if (name == "PixArtTransformer2DModel" || (name == "Transformer2DModel" && adaptive))
     return "pixart-sigma";
-  if (name != "SD3Transformer2DModel") return "";
-  if (!config.get_or<std::vector<int64_t>>("dual_attention_layers", {}).empty())
-    return "sd3.5-medium";
-  return config.has("qk_norm") ? "sd3.5-large" : "sd3";
+  return name == "SD3Transformer2DModel" ? sd3_family(config) : "";
 }
 
 std::string Repository::family() const {
   const std::string pipeline = pipeline_class();
   if (pipeline == "PixArtSigmaPipeline") return "pixart-sigma";
-  if (pipeline == "StableDiffusion3Pipeline")
-    return family_of_transformer(required("transformer").config());
+  if (pipeline == "StableDiffusion3Pipeline") return sd3_family(required("transformer").config());
   index_.refuse("_class_name", "StableDiffusion3Pipeline or PixArtSigmaPipeline is needed",
                 "a model of another kind");
 }
