@@ -45,13 +45,15 @@ const KeyMap::Shape& KeyMap::shape(const std::string& old, size_t dims) const {
 }
 
 int64_t KeyMap::count(std::string_view begin) const {
+  const auto most = static_cast<int64_t>(tensors_.size());  // with one each, and none between
   int64_t out = 0;
   for (const auto& [name, tensor] : tensors_) {
     if (!name.starts_with(begin)) continue;
     int64_t number = -1;
     const char* digits = name.data() + begin.size();
     const auto [end, error] = std::from_chars(digits, name.data() + name.size(), number);
-    if (error == std::errc() && *end == '.') out = std::max(out, number + 1);
+    const bool whole = error == std::errc() && *end == '.';
+    if (whole && number >= 0 && number < most) out = std::max(out, number + 1);
   }
   return out;
 }

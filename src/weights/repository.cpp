@@ -39,6 +39,19 @@ bool is_single_file(const fs::path& path) {
   return path.extension() == ".safetensors" && !fs::is_directory(path, ignored);
 }
 
+// A component's folder says more than its file does: CLIP-L's projection counts there.
+void refuse_file_of_folder(const fs::path& file) {
+  std::error_code ignored;
+  const auto stem = file.filename().string();
+  const bool named = stem.starts_with("model.") || stem.starts_with("model-") ||
+                     stem.starts_with("diffusion_pytorch_model");
+  if (!named || !fs::exists(file.parent_path() / "config.json", ignored)) return;
+  throw Error(Exit::kBadData,
+              fmt::format("[model] {}: a file of a component's folder -> an original single file, "
+                          "or the folder, is needed -> give {}",
+                          file.string(), file.parent_path().string()));
+}
+
 // What may stand where a folder is wanted: files that must not, or cannot, be read as one.
 void refuse_file(const fs::path& path) {
   std::error_code ignored;
@@ -134,6 +147,7 @@ Repository::Repository(std::string name, fs::path folder, ComponentConfig index,
 Repository Repository::open(const std::string& path, RepositoryOptions options) {
   const auto [folder, remedy] = find(path, options.hub);
   if (is_single_file(folder)) {
+    refuse_file_of_folder(folder);
     auto file = std::make_shared<const SingleFile>(read_single_file(folder));
     require_transformer(*file);
     Repository out(path, folder, sd3_index(folder), std::move(options), remedy);
@@ -211,6 +225,7 @@ Component Repository::from_file(const std::string& name, const fs::path& file) c
 // A component's own folder, or a repository: its sub-folder of that name if it has one.
 Component Repository::from_elsewhere(const std::string& name, const std::string& path) const {
   auto [folder, remedy] = find(path, options_.hub);
+  if (is_single_file(folder)) refuse_file_of_folder(folder);
   if (is_single_file(folder)) return from_file(name, folder);
   refuse_file(folder);
   std::error_code ignored;

@@ -31,7 +31,7 @@ std::string published_file(PartKind kind) {
 bool is_sd3(const fs::path& snapshot) {
   std::error_code ignored;
   const auto index = snapshot / "model_index.json";
-  // A download of the tokenizers alone has no index; no other model has three of them.
+  // A download of the tokenizers alone has no index; T5's as the third of them is SD3's way.
   if (!fs::exists(index, ignored)) return fs::is_directory(snapshot / "tokenizer_3", ignored);
   try {
     return ComponentConfig::read(index).class_name() == "StableDiffusion3Pipeline";

@@ -54,7 +54,7 @@ std::string block_name(int64_t i) {
 int64_t head_dim_of(const KeyMap& m, const Shape& s) {
   const int64_t head_dim =
       s.qk_norm ? m.shape("joint_blocks.0.x_block.attn.ln_q.weight", 1)[0] : kHeadDim;
-  if (head_dim > 0 && s.width % head_dim == 0) return head_dim;
+  if (head_dim > 0 && s.width > 0 && s.width % head_dim == 0) return head_dim;
   m.refuse(fmt::format("{} wide", s.width),
            fmt::format("a multiple of {}, a head's width", head_dim), "a model of another kind");
 }
@@ -76,6 +76,7 @@ Shape shape_of(const KeyMap& m) {
              "a damaged file");
   const int64_t pixels = std::max<int64_t>(s.patch * s.patch, 1);
   s.out = m.shape("final_layer.linear.weight", 2)[0] / pixels;
+  if (s.layers == 0) m.refuse("no blocks (joint_blocks.0)", "some", "a damaged file");
   s.head_dim = head_dim_of(m, s);
   for (int64_t i = 0; i < s.layers; ++i)
     if (m.has(block_name(i) + "x_block.attn2.qkv.weight")) s.dual.push_back(i);

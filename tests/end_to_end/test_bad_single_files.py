@@ -301,6 +301,13 @@ def test_a_single_file_for_pixarts_transformer(
     assert_refused(job, tmp_path, 65, "it holds an SD3 transformer", "a folder is needed")
 
 
+def test_a_file_of_a_folder_is_not_an_original(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """CLIP-L's projection counts in a folder, and is the identity in a single file."""
+    file = checkpoints[MODEL] / "text_encoder" / "model.safetensors"
+    job = job_of(file, checkpoints[MODEL], "text_encoder")
+    assert_refused(job, tmp_path, 65, str(file), f"give {file.parent}")
+
+
 def test_nan_is_found_under_the_files_own_name(
     parts: Parts, checkpoints: Checkpoints, tmp_path: Path
 ) -> None:

@@ -129,7 +129,8 @@ TEST_F(MappedFileTest, TellsWhatDoesNotFit) {
 
 TEST_F(MappedFileTest, CountsTheLargestNumber) {
   std::vector<StoredTensor> tensors;
-  for (const auto* name : {"b.0.x", "b.11.x", "b.3.y", "b.x", "b.4", "c.20.x"})
+  for (const auto* name : {"b.0.x", "b.11.x", "b.3.y", "b.x", "b.4", "c.20.x", "b.99999999999.x",
+                           "b.-3.x", "b.5.x", "b.6.x", "b.7.x", "b.8.x"})
     tensors.push_back({.name = name, .shape = {}});
   const KeyMap map("", "", tensors, "");
   EXPECT_EQ(map.count("b."), 12);
