@@ -18,8 +18,10 @@ namespace {
 namespace fs = std::filesystem;
 
 void print_checkpoint(const CheckpointFacts& facts) {
-  std::cout << fmt::format("family       {}\nnative size  {} pixels\n", facts.family,
-                           facts.native_size);
+  if (!facts.family.empty())
+    std::cout << fmt::format("family       {}\nnative size  {} pixels\n", facts.family,
+                             facts.native_size);
+  if (facts.max_size > 0) std::cout << fmt::format("at most      {} pixels\n", facts.max_size);
   std::vector<std::vector<std::string>> rows = {
       {"component", "class", "parameters", "bytes", "dtypes", "files"}};
   for (const auto& [name, c] : facts.components)
@@ -32,7 +34,7 @@ void print_checkpoint(const CheckpointFacts& facts) {
 }
 
 void inspect_checkpoint_at(const InspectOptions& options) {
-  const auto facts = inspect_checkpoint(Repository::open(options.path));
+  const auto facts = inspect_checkpoint(options.path);
   if (options.json) {
     std::cout << to_json(facts).dump(2) << '\n';
   } else {

@@ -17,7 +17,51 @@ const std::vector<std::string> kT5Ignored = {"encoder.embed_tokens.weight", "sha
 const std::vector<std::string> kTransformerIgnored = {};
 const std::vector<std::string> kVaeIgnored = {"encoder.*", "quant_conv.*"};
 
+// What one component gives must be what another takes.
+void check_width(const Component& from, const std::string& gives, int64_t given,
+                 const Component& to, const std::string& takes) {
+  const auto config = to.config();
+  const auto wanted = config.get<int64_t>(takes);
+  if (given == wanted) return;
+  throw Error(Exit::kBadData,
+              fmt::format("[model] {} of {} is {} -> {} of {} is {}, and they must be equal -> "
+                          "components of different models",
+                          gives, from.config().place(), given, takes, config.place(), wanted));
+}
+
+int64_t number(const Component& component, const std::string& key) {
+  return component.config().get<int64_t>(key);
+}
+
+void check_sd3_texts(const Repository& repository, const Component& transformer) {
+  const auto clip = repository.required("text_encoder"),
+             big = repository.required("text_encoder_2");
+  check_width(big, "projection_dim with CLIP-L's",
+              number(clip, "projection_dim") + number(big, "projection_dim"), transformer,
+              "pooled_projection_dim");
+  std::vector<std::string> tokenizers = {"tokenizer", "tokenizer_2"};
+  if (const auto t5 = repository.component("text_encoder_3")) {
+    check_width(*t5, "d_model", number(*t5, "d_model"), transformer, "joint_attention_dim");
+    tokenizers.push_back("tokenizer_3");
+  }
+  for (const auto& name : tokenizers) repository.required(name);
+}
+
 }  // namespace
+
+void check_components(const Repository& repository, const Parts& parts) {
+  const auto transformer = repository.required("transformer");
+  if (parts.vae) {
+    const auto vae = repository.required("vae");
+    check_width(vae, "latent_channels", number(vae, "latent_channels"), transformer, "in_channels");
+  }
+  repository.required("scheduler");
+  if (!parts.text) return;
+  if (family_of(repository) == Family::kSd3) return check_sd3_texts(repository, transformer);
+  const auto t5 = repository.required("text_encoder");
+  check_width(t5, "d_model", number(t5, "d_model"), transformer, "caption_channels");
+  repository.required("tokenizer");
+}
 
 Family family_of(const Repository& repository) {
   const auto name = repository.pipeline_class();

@@ -15,7 +15,18 @@
 
 namespace trireme {
 
+// Components, as a job needs them or a rank holds them.
+struct Parts {
+  bool text = false;
+  bool transformer = false;
+  bool vae = false;
+};
+
 Family family_of(const Repository& repository);
+// Before any weight is read. Error: kMissingInput for what these parts of the family need and is
+// not there, kBadData for components whose widths do not fit each other. The transformer's
+// config.json is needed in any case: it says what the model is.
+void check_components(const Repository& repository, const Parts& parts);
 nlohmann::json scheduler_config(const Repository& repository);
 
 class ComponentLoader {

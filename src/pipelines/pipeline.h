@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "src/config/prompts.h"
+#include "src/pipelines/components.h"
 #include "src/pipelines/denoise.h"
 #include "src/pipelines/placement.h"
 #include "src/pipelines/recipe.h"
@@ -38,13 +39,6 @@ struct PipelineOptions {
 // What can be known of a model before any weight is read.
 ModelFacts facts_of(const Repository& repository, BeyondTable beyond = BeyondTable::kRefuse);
 int64_t block_count(const Repository& repository);  // of the transformer
-
-// Components, as a rank holds them.
-struct Parts {
-  bool text = false;
-  bool transformer = false;
-  bool vae = false;
-};
 
 // Takes rows of a picture, uint8 [n, width, 3] on the host, top to bottom.
 using TakeRows = std::function<void(const at::Tensor& rows)>;

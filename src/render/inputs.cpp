@@ -6,6 +6,7 @@
 #include <set>
 
 #include "src/config/describe_job.h"
+#include "src/pipelines/components.h"
 #include "src/pipelines/pipeline.h"
 
 namespace trireme {
@@ -65,6 +66,7 @@ Inputs::Inputs(Job job)
     : job_(std::move(job)),
       repository_(open_repository(job_.model)),
       model_(facts_of(repository_, beyond_table())) {
+  check_components(repository_, {.text = encodes(), .transformer = denoises(), .vae = decodes()});
   check_position_table(job_, model_);
   if (encodes()) {
     rows_ = prompts_.emplace(job_).fingerprint();

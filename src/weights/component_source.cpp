@@ -14,7 +14,8 @@ namespace trireme {
 ComponentSource::ComponentSource(const WeightFiles& files, at::ScalarType dtype, at::Device device)
     : place_(files.place), dtype_(dtype), device_(device) {
   for (size_t i = 0; i < files.files.size(); ++i) {
-    files_.push_back(std::make_unique<SafetensorsFile>(files.files[i]));
+    files_.push_back(files.map ? std::make_unique<MappedFile>(files.files[i], files.map)
+                               : std::make_unique<SafetensorsFile>(files.files[i]));
     add(*files_.back(), files, i);
   }
   for (const auto& [name, number] : files.listed) {

@@ -46,6 +46,16 @@ std::string commit_of(const fs::path& repository, const std::string& revision) {
   return is_name_part(commit) ? commit : revision;
 }
 
+std::vector<fs::path> folders_in(const fs::path& folder) {
+  std::vector<fs::path> out;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.is_directory(ignored)) out.push_back(entry.path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 }  // namespace
 
 std::string HubName::download_command() const {
@@ -94,6 +104,19 @@ fs::path HubCache::snapshot(const HubName& name) const {
           "the network -> fetch it with `{}`, or set HF_HOME if your cache is elsewhere",
           name.repository, known ? fmt::format("@{} (others are)", name.revision) : "",
           folder_.string(), name.download_command()));
+}
+
+std::vector<fs::path> HubCache::snapshots() const {
+  std::vector<fs::path> out;
+  for (const auto& repository : folders_in(folder_)) {
+    if (!repository.filename().string().starts_with("models--")) continue;
+    auto snapshots = folders_in(repository / "snapshots");
+    const auto main = commit_of(repository, "main");
+    std::stable_partition(snapshots.begin(), snapshots.end(),
+                          [&](const auto& snapshot) { return snapshot.filename() == main; });
+    out.insert(out.end(), snapshots.begin(), snapshots.end());
+  }
+  return out;
 }
 
 }  // namespace trireme

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace trireme {
 
@@ -29,6 +30,8 @@ class HubCache {
 
   // The folder of the snapshot. Error (kMissingInput) says where was looked and how to fetch it.
   std::filesystem::path snapshot(const HubName& name) const;
+  // All snapshots: repositories by name, of each the main revision first, then by commit.
+  std::vector<std::filesystem::path> snapshots() const;
   const std::filesystem::path& folder() const { return folder_; }
 
  private:

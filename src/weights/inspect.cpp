@@ -5,6 +5,7 @@
 #include <set>
 
 #include "parallel/error.h"
+#include "src/weights/sd3_files.h"
 
 namespace trireme {
 namespace {
@@ -17,21 +18,45 @@ bool is_buffer(const std::string& name) {
 }
 
 std::string shown(const fs::path& file, const fs::path& folder) {
+  if (file == folder) return file.filename().string();
   const auto relative = file.lexically_relative(folder);
   const bool inside = !relative.empty() && *relative.begin() != "..";
   return inside ? relative.string() : file.string();
 }
 
-void count_weights(const Component& component, ComponentFacts& facts) {
-  std::map<std::string, StoredTensor> tensors;
-  for (const auto& file : component.weight_files().files) {
+// With the variant that is there, where the plain files are not.
+Component with_files(const Component& component) {
+  if (!component.has_weights()) return component;
+  try {
+    component.weight_files();
+    return component;
+  } catch (const Error& error) {
+    const auto variants = variants_in(component.folder());
+    if (error.exit() != Exit::kMissingInput || variants.empty()) throw;
+    return component.of_variant(variants.front());
+  }
+}
+
+std::map<std::string, StoredTensor> tensors_of(const WeightFiles& weights) {
+  std::map<std::string, StoredTensor> out;
+  if (weights.map) {
+    for (const auto& tensor : *weights.map) out[tensor.name] = as_stored(tensor);
+    return out;
+  }
+  for (const auto& file : weights.files) {
     for (auto& tensor : read_safetensors_header(ReadOnlyFile(file)).tensors) {
-      tensors[tensor.name] = std::move(tensor);
+      out[tensor.name] = std::move(tensor);
     }
   }
+  return out;
+}
+
+void count_weights(const Component& component, ComponentFacts& facts) {
+  const auto tensors = tensors_of(component.weight_files());
   const bool tied = tensors.contains("shared.weight");  // T5's embedding under its second name
   std::map<std::string_view, int64_t> bytes;
   for (const auto& [name, tensor] : tensors) {
+    if (tensor.bytes() == 0) continue;  // in no file
     facts.bytes += tensor.bytes();
     bytes[dtype_name(tensor.type)] += tensor.bytes();
     if (is_buffer(name) || (tied && name == "encoder.embed_tokens.weight")) continue;
@@ -45,6 +70,7 @@ void count_weights(const Component& component, ComponentFacts& facts) {
 std::vector<fs::path> files_of(const Component& component) {
   if (component.has_weights()) return component.weight_files().files;
   std::vector<fs::path> out;
+  if (component.folder().empty()) return out;
   for (const auto& entry : fs::directory_iterator(component.folder())) {
     if (entry.is_regular_file()) out.push_back(entry.path());
   }
@@ -52,12 +78,74 @@ std::vector<fs::path> files_of(const Component& component) {
   return out;
 }
 
-ComponentFacts facts_of(const Component& component, const fs::path& folder) {
+ComponentFacts facts_of(const Component& given, const fs::path& folder) {
+  const auto component = with_files(given);
   ComponentFacts facts;
   facts.class_name = component.class_name();
   if (component.has_weights()) count_weights(component, facts);
   for (const auto& file : files_of(component)) facts.files.push_back(shown(file, folder));
   return facts;
+}
+
+void tell_transformer(const std::string& family, const ComponentConfig& config,
+                      CheckpointFacts& facts) {
+  facts.family = family;
+  facts.native_size = config.get<int64_t>("sample_size") * kPixelsPerLatent;
+  facts.max_size = config.get_or<int64_t>("pos_embed_max_size", 0) *
+                   config.get_or<int64_t>("patch_size", 0) * kPixelsPerLatent;
+}
+
+std::vector<std::string> components_of(const std::string& family) {
+  if (family == "pixart-sigma")
+    return {"scheduler", "text_encoder", "tokenizer", "transformer", "vae"};
+  if (family.empty()) return {};
+  return {"scheduler",      "text_encoder", "text_encoder_2",
+          "text_encoder_3", "tokenizer",    "tokenizer_2",
+          "tokenizer_3",    "transformer",  "vae"};
+}
+
+// Components without a model_index.json beside or above them.
+CheckpointFacts facts_of(const std::vector<Component>& components, const fs::path& folder) {
+  CheckpointFacts out;
+  for (const auto& component : components) {
+    out.components[component.name()] = facts_of(component, folder);
+    if (component.name() != "transformer") continue;
+    const auto config = component.config();
+    tell_transformer(family_of_transformer(config), config, out);
+  }
+  for (const auto& name : components_of(out.family)) {
+    if (!out.components.contains(name)) out.missing.push_back(name);
+  }
+  return out;
+}
+
+std::string name_for(const std::string& class_name) {
+  if (class_name == "AutoencoderKL") return "vae";
+  return class_name.find("Transformer2DModel") != std::string::npos ? "transformer"
+                                                                    : "text_encoder";
+}
+
+// A component's folder, or the sub-folders that are some, as repositories of a transformer alone
+// have them.
+std::vector<Component> components_in(const fs::path& folder) {
+  std::vector<Component> out;
+  const auto add = [&](const fs::path& at, const std::string& name) {
+    std::error_code ignored;
+    if (!fs::exists(at / "config.json", ignored)) return;
+    const auto kind = ComponentConfig::read(at / "config.json").class_name();
+    if (kind.empty()) return;
+    out.emplace_back(name.empty() ? name_for(kind) : name, kind, at, "", "get it again");
+  };
+  add(folder, "");
+  if (!out.empty()) return out;
+  for (const auto& name : components_of("sd3")) add(folder / name, name);
+  return out;
+}
+
+std::vector<Component> components_in(const SingleFile& file) {
+  std::vector<Component> out;
+  for (const auto& part : file.parts) out.emplace_back(component_of(part.kind), file.path, part);
+  return out;
 }
 
 }  // namespace
@@ -72,11 +160,23 @@ CheckpointFacts inspect_checkpoint(const Repository& repository) {
       out.missing.push_back(name);
     }
   }
-  if (out.components.contains("transformer")) {
-    out.family = repository.family();
-    out.native_size = repository.native_size();
-  }
+  if (out.components.contains("transformer"))
+    tell_transformer(repository.family(), repository.required("transformer").config(), out);
   return out;
+}
+
+CheckpointFacts inspect_checkpoint(const std::string& path, const HubCache& hub) {
+  const auto place = find_checkpoint(path, hub);
+  std::error_code ignored;
+  const bool folder = fs::is_directory(place, ignored);
+  if (!folder && place.extension() == ".safetensors") {
+    const auto file = read_single_file(place);
+    if (file.find(PartKind::kTransformer) == nullptr) return facts_of(components_in(file), place);
+  } else if (folder && !fs::exists(place / "model_index.json", ignored)) {
+    const auto components = components_in(place);
+    if (!components.empty()) return facts_of(components, place);
+  }
+  return inspect_checkpoint(Repository::open(path, {.variant = "", .components = {}, .hub = hub}));
 }
 
 nlohmann::json to_json(const CheckpointFacts& facts) {
@@ -91,7 +191,8 @@ nlohmann::json to_json(const CheckpointFacts& facts) {
   return {{"family", facts.family},
           {"components", components},
           {"missing", facts.missing},
-          {"native_size", facts.native_size}};
+          {"native_size", facts.native_size},
+          {"max_size", facts.max_size}};
 }
 
 }  // namespace trireme

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "parallel/error.h"
+#include "src/weights/sd3_files.h"
 
 namespace trireme {
 namespace {
@@ -33,26 +34,35 @@ Found find(const std::string& text, const HubCache& hub) {
                   text));
 }
 
+bool is_single_file(const fs::path& path) {
+  std::error_code ignored;
+  return path.extension() == ".safetensors" && !fs::is_directory(path, ignored);
+}
+
+// A component's folder says more than its file does: CLIP-L's projection counts there.
+void refuse_file_of_folder(const fs::path& file) {
+  std::error_code ignored;
+  const auto stem = file.filename().string();
+  const bool named = stem.starts_with("model.") || stem.starts_with("model-") ||
+                     stem.starts_with("diffusion_pytorch_model");
+  if (!named || !fs::exists(file.parent_path() / "config.json", ignored)) return;
+  throw Error(Exit::kBadData,
+              fmt::format("[model] {}: a file of a component's folder -> an original single file, "
+                          "or the folder, is needed -> give {}",
+                          file.string(), file.parent_path().string()));
+}
+
 // What may stand where a folder is wanted: files that must not, or cannot, be read as one.
 void refuse_file(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return;
-  const std::string end = path.extension().string();
-  if (end == ".safetensors") {
-    throw Error(
-        Exit::kBadData,
-        fmt::format("[model] {}: a single file -> a diffusers folder is needed -> make one with "
-                    "diffusers: StableDiffusion3Pipeline.from_single_file(FILE)"
-                    ".save_pretrained(FOLDER)",
-                    path.string()));
-  }
   ReadOnlyFile file(path);
   std::string start(std::min<int64_t>(8, file.size()), '\0');
   file.read(start.data(), static_cast<int64_t>(start.size()), 0);
   if (const auto kind = pickle_kind(start); !kind.empty()) refuse_pickle(path.string(), kind);
   throw Error(Exit::kBadData,
-              fmt::format("[model] {}: a file -> a diffusers folder is needed -> give "
-                          "the folder that holds model_index.json",
+              fmt::format("[model] {}: a file -> a diffusers folder or a .safetensors file is "
+                          "needed -> give the folder that holds model_index.json",
                           path.string()));
 }
 
@@ -60,6 +70,12 @@ void refuse_file(const fs::path& path) {
 std::string class_in(const nlohmann::json& entry) {
   const bool pair = entry.is_array() && entry.size() == 2 && entry[1].is_string();
   return pair ? entry[1].get<std::string>() : "";
+}
+
+std::string sd3_family(const ComponentConfig& config) {
+  if (!config.get_or<std::vector<int64_t>>("dual_attention_layers", {}).empty())
+    return "sd3.5-medium";
+  return config.has("qk_norm") ? "sd3.5-large" : "sd3";
 }
 
 bool is_weightless(const std::string& name) {
@@ -77,11 +93,28 @@ Component::Component(std::string name, std::string class_name, fs::path folder, 
       variant_(std::move(variant)),
       remedy_(std::move(remedy)) {}
 
+Component::Component(std::string name, fs::path file, FilePart part)
+    : name_(std::move(name)),
+      class_name_(trireme::class_name(part.kind)),
+      folder_(std::move(file)),
+      made_(std::move(part.config)),
+      tensors_(std::move(part.tensors)) {}
+
+Component::Component(std::string name, ComponentConfig config)
+    : name_(std::move(name)), class_name_(config.class_name()), made_(std::move(config)) {}
+
 ComponentConfig Component::config() const {
+  if (made_) return *made_;
   std::string file = "config.json";
   if (name_.starts_with("scheduler")) file = "scheduler_config.json";
   if (name_.starts_with("tokenizer")) file = "tokenizer_config.json";
   return ComponentConfig::read(folder_ / file);
+}
+
+Component Component::of_variant(const std::string& variant) const {
+  auto out = *this;
+  out.variant_ = variant;
+  return out;
 }
 
 bool Component::has_weights() const {
@@ -89,6 +122,8 @@ bool Component::has_weights() const {
 }
 
 WeightFiles Component::weight_files() const {
+  if (tensors_)
+    return {.files = {folder_}, .listed = {}, .place = folder_.string(), .map = tensors_};
   // transformers names its files so, and marks its configs with `architectures`.
   const bool transformers = config().has("architectures");
   return find_weight_files({.folder = folder_,
@@ -111,6 +146,14 @@ Repository::Repository(std::string name, fs::path folder, ComponentConfig index,
 
 Repository Repository::open(const std::string& path, RepositoryOptions options) {
   const auto [folder, remedy] = find(path, options.hub);
+  if (is_single_file(folder)) {
+    refuse_file_of_folder(folder);
+    auto file = std::make_shared<const SingleFile>(read_single_file(folder));
+    require_transformer(*file);
+    Repository out(path, folder, sd3_index(folder), std::move(options), remedy);
+    out.file_ = std::move(file);
+    return out;
+  }
   refuse_file(folder);
   const auto index = folder / "model_index.json";
   std::error_code ignored;
@@ -142,6 +185,7 @@ std::optional<Component> Repository::component(const std::string& name) const {
   }
   const std::string class_name = class_of(name);
   if (class_name.empty()) return std::nullopt;
+  if (file_) return beside_file(name);
   std::error_code ignored;
   if (!fs::is_directory(folder_ / name, ignored)) {
     throw Error(Exit::kMissingInput,
@@ -159,9 +203,30 @@ Component Repository::required(const std::string& name) const {
                           name_, name));
 }
 
+Component Repository::beside_file(const std::string& name) const {
+  if (const auto kind = part_kind(name, pipeline_class())) {
+    if (const auto* part = file_->find(*kind)) return Component(name, folder_, *part);
+    refuse_missing_part(*file_, name, *kind);
+  }
+  if (name == "scheduler") return Component(name, sd3_scheduler(folder_));
+  const auto found = find_sd3_tokenizer(options_.hub, name);
+  return Component(name, class_of(name), found, "", remedy_);
+}
+
+Component Repository::from_file(const std::string& name, const fs::path& file) const {
+  const auto kind = part_kind(name, pipeline_class());
+  const auto found = read_single_file(file, kind);
+  if (kind) {
+    if (const auto* part = found.find(*kind)) return Component(name, file, *part);
+  }
+  refuse_other_part(found, name, kind);
+}
+
 // A component's own folder, or a repository: its sub-folder of that name if it has one.
 Component Repository::from_elsewhere(const std::string& name, const std::string& path) const {
   auto [folder, remedy] = find(path, options_.hub);
+  if (is_single_file(folder)) refuse_file_of_folder(folder);
+  if (is_single_file(folder)) return from_file(name, folder);
   refuse_file(folder);
   std::error_code ignored;
   if (fs::is_directory(folder / name, ignored)) folder /= name;
@@ -191,22 +256,28 @@ std::string Repository::pipeline_class() const {
   return index_.class_name();
 }
 
+fs::path find_checkpoint(const std::string& text, const HubCache& hub) {
+  return find(text, hub).path;
+}
+
+std::string family_of_transformer(const ComponentConfig& config) {
+  const auto name = config.class_name();
+  // The older name of PixArt's class was that of others too.
+  const bool adaptive = config.get_or<std::string>("norm_type", "") == "ada_norm_single";
+  if (name == "PixArtTransformer2DModel" || (name == "Transformer2DModel" && adaptive))
+    return "pixart-sigma";
+  return name == "SD3Transformer2DModel" ? sd3_family(config) : "";
+}
+
 std::string Repository::family() const {
   const std::string pipeline = pipeline_class();
   if (pipeline == "PixArtSigmaPipeline") return "pixart-sigma";
-  if (pipeline == "StableDiffusion3Pipeline") {
-    const auto config = required("transformer").config();
-    if (!config.get_or<std::vector<int64_t>>("dual_attention_layers", {}).empty()) {
-      return "sd3.5-medium";
-    }
-    return config.has("qk_norm") ? "sd3.5-large" : "sd3";
-  }
+  if (pipeline == "StableDiffusion3Pipeline") return sd3_family(required("transformer").config());
   index_.refuse("_class_name", "StableDiffusion3Pipeline or PixArtSigmaPipeline is needed",
                 "a model of another kind");
 }
 
 int64_t Repository::native_size() const {
-  constexpr int64_t kPixelsPerLatent = 8;
   return required("transformer").config().get<int64_t>("sample_size") * kPixelsPerLatent;
 }
 

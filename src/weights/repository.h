@@ -1,7 +1,9 @@
-// Repository: a checkpoint as users name it (a diffusers folder, or org/name[@revision] found
-// offline in the Hugging Face cache) with the job's own choices over it: a component left out, or
-// taken from elsewhere. It reads model_index.json and looks for files; it holds no weights. A
-// component that model_index.json gives as [null, null], or the job as null, is absent.
+// Repository: a checkpoint as users name it (a diffusers folder, org/name[@revision] found offline
+// in the Hugging Face cache, or an original single file) with the job's own choices over it: a
+// component left out, or taken from elsewhere. It reads model_index.json or the file's header and
+// looks for files; it holds no weights. A component that model_index.json gives as [null, null], or
+// the job as null, is absent. To a single file belong the scheduler that SD3 was published with and
+// the tokenizers of any SD3 repository in the cache.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,6 +18,7 @@
 #include "src/weights/component_config.h"
 #include "src/weights/component_source.h"
 #include "src/weights/hub_cache.h"
+#include "src/weights/single_file.h"
 #include "src/weights/weight_files.h"
 
 namespace trireme {
@@ -23,7 +26,8 @@ namespace trireme {
 // One entry of `model.components`.
 struct ComponentOverride {
   bool absent = false;
-  std::string path;  // a folder or org/name[@revision]; empty: where the repository has it
+  // A folder, org/name[@revision] or a single file; empty: where the repository has it.
+  std::string path;
 };
 
 struct RepositoryOptions {
@@ -37,13 +41,20 @@ class Component {
  public:
   Component(std::string name, std::string class_name, std::filesystem::path folder,
             std::string variant, std::string remedy);
+  // In a single file.
+  Component(std::string name, std::filesystem::path file, FilePart part);
+  // In no file: a scheduler.
+  Component(std::string name, ComponentConfig config);
 
   const std::string& name() const { return name_; }
   const std::string& class_name() const { return class_name_; }
+  // Or the single file; empty for what is in none.
   const std::filesystem::path& folder() const { return folder_; }
 
   // config.json; the scheduler's scheduler_config.json; a tokenizer's tokenizer_config.json.
   ComponentConfig config() const;
+  // The same with files of another variant.
+  Component of_variant(const std::string& variant) const;
   bool has_weights() const;  // schedulers and tokenizers have none
   WeightFiles weight_files() const;
   // Opens the files: a few headers, no weights.
@@ -55,11 +66,21 @@ class Component {
   std::filesystem::path folder_;
   std::string variant_;
   std::string remedy_;
+  std::optional<ComponentConfig> made_;            // no file says it
+  std::shared_ptr<const TensorMap> tensors_ = {};  // of a single file
 };
+
+constexpr int64_t kPixelsPerLatent = 8;  // of a side, in all models here
+
+// Where a path or org/name leads. Error (kMissingInput) if nothing is there.
+std::filesystem::path find_checkpoint(const std::string& text, const HubCache& hub);
+// sd3 | sd3.5-medium | sd3.5-large | pixart-sigma, by a transformer's config; "" for another class.
+std::string family_of_transformer(const ComponentConfig& config);
 
 class Repository {
  public:
-  // Error: kMissingInput if nothing is there, kBadData if it is no diffusers folder.
+  // Error: kMissingInput if nothing is there, kBadData if it is no diffusers folder and no single
+  // file with an SD3 transformer.
   static Repository open(const std::string& path, RepositoryOptions options = {});
 
   // Nothing if absent. Error (kMissingInput) if it should be there and is not.
@@ -75,19 +96,23 @@ class Repository {
   std::string family() const;  // sd3 | sd3.5-medium | sd3.5-large | pixart-sigma
   // The side in pixels that the transformer was made for.
   int64_t native_size() const;
-  const std::filesystem::path& folder() const { return folder_; }
-  const std::string& name() const { return name_; }  // as the user named it
+  const std::filesystem::path& folder() const { return folder_; }  // or the single file
+  const std::string& name() const { return name_; }                // as the user named it
 
  private:
   Repository(std::string name, std::filesystem::path folder, ComponentConfig index,
              RepositoryOptions options, std::string remedy);
   Component from_elsewhere(const std::string& name, const std::string& path) const;
+  Component from_file(const std::string& name, const std::filesystem::path& file) const;
+  // Of the single file, or of what belongs to one.
+  Component beside_file(const std::string& name) const;
 
   std::string name_;
   std::filesystem::path folder_;
   ComponentConfig index_;
   RepositoryOptions options_;
   std::string remedy_;
+  std::shared_ptr<const SingleFile> file_ = {};  // where it is one
 };
 
 }  // namespace trireme

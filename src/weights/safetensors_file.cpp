@@ -11,6 +11,15 @@
 #include "src/weights/slice_reader.h"
 
 namespace trireme {
+namespace {
+
+std::unordered_map<std::string, const StoredTensor*> index_of(const SafetensorsHeader& header) {
+  std::unordered_map<std::string, const StoredTensor*> out;
+  for (const auto& tensor : header.tensors) out[tensor.name] = &tensor;
+  return out;
+}
+
+}  // namespace
 
 SafetensorsHeader read_safetensors_header(const ReadOnlyFile& file) {
   std::string start(std::min<int64_t>(8, file.size()), '\0');
@@ -21,9 +30,10 @@ SafetensorsHeader read_safetensors_header(const ReadOnlyFile& file) {
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : file_(path), header_(read_safetensors_header(file_)) {
-  for (const auto& tensor : header_.tensors) by_name_[tensor.name] = &tensor;
-}
+    : file_(path), header_(read_safetensors_header(file_)), by_name_(index_of(header_)) {}
+
+SafetensorsFile::SafetensorsFile(ReadOnlyFile file, SafetensorsHeader header)
+    : file_(std::move(file)), header_(std::move(header)), by_name_(index_of(header_)) {}
 
 const StoredTensor* SafetensorsFile::find(const std::string& name) const {
   const auto it = by_name_.find(name);
@@ -72,7 +82,7 @@ at::Tensor SafetensorsFile::read(const StoredTensor& tensor, int64_t dim, Part p
     if (pages.defined()) return pages;
   }
   auto own = at::empty(shape, options);
-  read_into(own, tensor, dim, part);
+  SafetensorsFile::read_into(own, tensor, dim, part);  // of this file's tensor, whatever its names
   return own;
 }
 

@@ -1,6 +1,6 @@
 // SafetensorsFile: an open safetensors file that hands out slices of its tensors. What a rank reads
 // takes the memory of its share and a few MiB (slice_reader.h). It owns the file descriptor;
-// several threads may read at once.
+// several threads may read at once. mapped_file.h has the one that goes by other names.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -22,6 +22,7 @@ SafetensorsHeader read_safetensors_header(const ReadOnlyFile& file);
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
+  virtual ~SafetensorsFile() = default;
 
   const std::string& place() const { return file_.place(); }
   const SafetensorsHeader& header() const { return header_; }
@@ -30,14 +31,17 @@ class SafetensorsFile {
 
   // Fills destination with the slice `part` of dimension `dim`, as its dtype and on its device.
   // Error (kBadData) names the first number that is NaN or infinite, or does not fit the dtype.
-  void read_into(const at::Tensor& destination, const StoredTensor& tensor, int64_t dim,
-                 Part part) const;
+  virtual void read_into(const at::Tensor& destination, const StoredTensor& tensor, int64_t dim,
+                         Part part) const;
   // The slice as a tensor of its own, not to be written to: on the host and in the stored type it
   // is the file's own pages, if it stands in one piece.
-  at::Tensor read(const StoredTensor& tensor, int64_t dim, Part part,
-                  const at::TensorOptions& options) const;
+  virtual at::Tensor read(const StoredTensor& tensor, int64_t dim, Part part,
+                          const at::TensorOptions& options) const;
   // The whole tensor in its stored type, on the host.
   at::Tensor read(const std::string& name) const;
+
+ protected:
+  SafetensorsFile(ReadOnlyFile file, SafetensorsHeader header);
 
  private:
   std::vector<int64_t> shape_of_slice(const StoredTensor& tensor, int64_t dim, Part part) const;

@@ -373,10 +373,18 @@ std::string_view pickle_kind(std::string_view start) {
 }
 
 void refuse_pickle(const std::string& place, std::string_view kind) {
+  constexpr std::string_view kPipeline =
+      "convert it once in Python: CLASS.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER, "
+      "safe_serialization=True)";
+  // The originals of PixArt are the .pth files that people have.
+  constexpr std::string_view kPixArt =
+      "convert it once, an original PixArt file with diffusers' "
+      "scripts/convert_pixart_sigma_to_diffusers.py --orig_ckpt_path FILE --image_size 1024 "
+      "--only_transformer True --dump_path FOLDER, and name FOLDER under "
+      "model.components.transformer.path";
   refuse(place, fmt::format("it is {}", kind),
          "pickles can run code when they are loaded, so only .safetensors files are read",
-         "convert it once in Python: CLASS.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER, "
-         "safe_serialization=True)");
+         place.ends_with(".pth") ? kPixArt : kPipeline);
 }
 
 }  // namespace trireme

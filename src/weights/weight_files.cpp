@@ -134,6 +134,19 @@ WeightFiles find_weight_files(const WeightQuery& query) {
   refuse_missing(query);
 }
 
+// model.fp16.safetensors, model.fp16-00001-of-00002.safetensors
+std::vector<std::string> variants_in(const std::filesystem::path& folder) {
+  std::set<std::string> out;
+  for (const auto& name : names_in(folder)) {
+    const auto stem_end = name.find('.');
+    if (!name.ends_with(".safetensors") || stem_end == name.npos) continue;
+    const auto end = name.find_first_of("-.", stem_end + 1);
+    const auto variant = name.substr(stem_end + 1, end - stem_end - 1);
+    if (variant != "safetensors") out.insert(variant);
+  }
+  return {out.begin(), out.end()};
+}
+
 bool has_variant(const std::filesystem::path& folder, const std::string& variant) {
   if (variant.empty()) return false;
   const auto names = names_in(folder);

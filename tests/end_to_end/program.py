@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,12 @@ def trireme(arguments: list[str], ranks: int = 1) -> subprocess.CompletedProcess
             running.terminate()  # mpirun ends its ranks
             raise
     return subprocess.CompletedProcess(arguments, running.returncode, stdout, stderr)
+
+
+def seconds_of_children() -> float:
+    """Of all processes that have ended: what they worked, whatever else the machine did."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def read_tensors(file: Path) -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ from diffusers import (
 )
 from diffusers import __version__ as diffusers_version
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import CLIPTokenizer, T5Tokenizer
 
 from random_parts import (
@@ -33,6 +34,7 @@ from random_parts import (
     vae,
 )
 
+ORIGINAL_CLIPS, ORIGINAL_T5 = (64, 128), 208
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 
 
@@ -177,6 +179,69 @@ def sd3_large_table(folder: Path) -> None:
     write_sd3(folder, transformer, generator, clip_end=END_OF_TEXT)
 
 
+def original(
+    folder: Path, seed: int, dtype: torch.dtype = torch.float32, **config: object
+) -> None:
+    """With the constants of the published models, which their single files do not tell."""
+    generator = seeded(seed)
+    transformer = sd3_transformer(
+        sample_size=24,
+        pos_embed_max_size=12,
+        joint_attention_dim=ORIGINAL_T5,
+        pooled_projection_dim=sum(ORIGINAL_CLIPS),
+        **config,
+    )
+    low, high = ORIGINAL_CLIPS
+    encoder = clip(low, low // 64, "quick_gelu", 2, generator)
+    with torch.no_grad():
+        encoder.text_projection.weight.copy_(torch.eye(low))
+    parts = {
+        "vae": vae(16, False, generator, widths=(32, 32, 64, 64), groups=32),
+        "text_encoder": encoder,
+        "text_encoder_2": clip(high, high // 64, "gelu", 2, generator),
+        "text_encoder_3": t5(generator, ORIGINAL_T5),
+    }
+    write_sd3(folder, transformer.to(dtype), generator, clip_end=2, parts=parts)
+
+
+def original_medium(folder: Path) -> None:
+    original(
+        folder,
+        7,
+        num_layers=3,
+        attention_head_dim=64,
+        num_attention_heads=2,
+        caption_projection_dim=128,
+    )
+
+
+def original_35_medium(folder: Path) -> None:
+    """Heads whose width only their norms tell."""
+    original(
+        folder,
+        8,
+        num_layers=4,
+        attention_head_dim=32,
+        num_attention_heads=3,
+        caption_projection_dim=96,
+        dual_attention_layers=(0, 1, 2),
+        qk_norm="rms_norm",
+    )
+
+
+def original_35_large(folder: Path) -> None:
+    original(
+        folder,
+        9,
+        torch.float16,
+        num_layers=3,
+        attention_head_dim=64,
+        num_attention_heads=3,
+        caption_projection_dim=192,
+        qk_norm="rms_norm",
+    )
+
+
 FAMILIES: dict[str, Callable[[Path], None]] = {
     "sd3-medium": sd3_medium,
     "sd3.5-medium": sd35_medium,
@@ -189,6 +254,9 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
     "pixart-kv-uniform": pixart_kv_uniform,
     "pixart-kv-every": pixart_kv_every,
     "sd3-large-table": sd3_large_table,
+    "original-sd3-medium": original_medium,
+    "original-sd3.5-medium": original_35_medium,
+    "original-sd3.5-large": original_35_large,
 }
 
 
@@ -223,19 +291,23 @@ def write_sd3(
     clip_end: int,
     max_shard_size: str = "10GB",
     variant: str | None = None,
+    parts: dict[str, nn.Module] | None = None,
 ) -> None:
     dtype = transformer.dtype
     position = transformer.pos_embed.pos_embed
     # The file's table counts, not the one that a config gives.
     position.add_(0.2 * torch.randn(position.shape, generator=generator).to(dtype))
-    parts = {
-        "transformer": randomise(transformer, generator),
-        "vae": vae(16, False, generator).to(dtype),
-        "text_encoder": clip(CLIP_L_WIDTH, 4, "quick_gelu", clip_end, generator).to(dtype),
-        "text_encoder_2": clip(CLIP_G_WIDTH, 5, "gelu", clip_end, generator).to(dtype),
-        "text_encoder_3": t5(generator).to(dtype),
-    }
+    parts = {"transformer": randomise(transformer, generator)} | (
+        parts
+        or {
+            "vae": vae(16, False, generator),
+            "text_encoder": clip(CLIP_L_WIDTH, 4, "quick_gelu", clip_end, generator),
+            "text_encoder_2": clip(CLIP_G_WIDTH, 5, "gelu", clip_end, generator),
+            "text_encoder_3": t5(generator),
+        }
+    )
     for name, part in parts.items():
+        part.to(dtype)
         part.save_pretrained(folder / name, max_shard_size=max_shard_size, variant=variant)
     for name in ["tokenizer", "tokenizer_2", "tokenizer_3"]:
         shutil.copytree(DEMO / "sd3" / name, folder / name)

@@ -27,13 +27,25 @@ class Oracle:
     def __init__(
         self, folder: Path, absent: tuple[str, ...] = (), variant: str | None = None
     ) -> None:
-        self.pipe = DiffusionPipeline.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            variant=variant,
-            local_files_only=True,
-            **{name: None for name in absent},
+        self._hold(
+            DiffusionPipeline.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                variant=variant,
+                local_files_only=True,
+                **{name: None for name in absent},
+            )
         )
+
+    @classmethod
+    def of(cls, pipe: DiffusionPipeline) -> "Oracle":
+        """A pipeline that was put together elsewhere."""
+        oracle = cls.__new__(cls)
+        oracle._hold(pipe)
+        return oracle
+
+    def _hold(self, pipe: DiffusionPipeline) -> None:
+        self.pipe = pipe
         self.pipe.set_progress_bar_config(disable=True)
         self.scheduler = self.pipe.scheduler
         self.is_sd3 = isinstance(self.pipe, StableDiffusion3Pipeline)

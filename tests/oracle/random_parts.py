@@ -39,14 +39,14 @@ def randomise(model: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def sd3_transformer(**config: object) -> SD3Transformer2DModel:
-    return SD3Transformer2DModel(
-        patch_size=2,
-        in_channels=16,
-        out_channels=16,
-        joint_attention_dim=T5_WIDTH,
-        pooled_projection_dim=CLIP_L_WIDTH + CLIP_G_WIDTH,
-        **config,
-    )
+    shape: dict[str, object] = {
+        "patch_size": 2,
+        "in_channels": 16,
+        "out_channels": 16,
+        "joint_attention_dim": T5_WIDTH,
+        "pooled_projection_dim": CLIP_L_WIDTH + CLIP_G_WIDTH,
+    }
+    return SD3Transformer2DModel(**(shape | config))
 
 
 def pixart_transformer(
@@ -84,11 +84,11 @@ def clip(
     return randomise(CLIPTextModelWithProjection(config), generator)
 
 
-def t5(generator: torch.Generator) -> nn.Module:
+def t5(generator: torch.Generator, width: int = T5_WIDTH) -> nn.Module:
     """Its heads are together narrower than the model, and its vocabulary is padded, as T5's is."""
     config = T5Config(
         vocab_size=160,
-        d_model=T5_WIDTH,
+        d_model=width,
         d_kv=16,
         d_ff=200,
         num_layers=3,
@@ -99,14 +99,20 @@ def t5(generator: torch.Generator) -> nn.Module:
     return randomise(T5EncoderModel(config), generator)
 
 
-def vae(latent_channels: int, quant: bool, generator: torch.Generator) -> nn.Module:
+def vae(
+    latent_channels: int,
+    quant: bool,
+    generator: torch.Generator,
+    widths: tuple[int, ...] = (16, 16, 24, 32),
+    groups: int = 4,
+) -> nn.Module:
     model = AutoencoderKL(
-        block_out_channels=(16, 16, 24, 32),
+        block_out_channels=widths,
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1,
         latent_channels=latent_channels,
-        norm_num_groups=4,
+        norm_num_groups=groups,
         sample_size=128,
         scaling_factor=0.13025 if quant else 1.5305,
         shift_factor=None if quant else 0.0609,

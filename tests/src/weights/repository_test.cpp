@@ -143,8 +143,7 @@ TEST_F(RepositoryTest, RefusesWhatIsNoFolder) {
     const auto path = put(name, content).string();
     return [this, path] { Repository::open(path, options()); };
   };
-  expect_error(open_file("sd3.safetensors", "x"), Exit::kBadData,
-               {"a single file", "from_single_file"});
+  expect_error(open_file("sd3.safetensors", "x"), Exit::kBadData, {"1 bytes long"});
   expect_error(open_file("pixart.pth", "PK\x03\x04 and so on"), Exit::kBadData,
                {"pixart.pth", "can run code"});
   expect_error(open_file("notes.txt", "hello there"), Exit::kBadData, {"model_index.json"});
@@ -166,6 +165,29 @@ TEST_F(RepositoryTest, FindsNamesInTheHuggingFaceCache) {
   std::filesystem::remove_all(folder_ / cached / "snapshots/abc123/vae");
   expect_error([&] { Repository::open("org/name", options()).component("vae"); },
                Exit::kMissingInput, {"incomplete download", "`hf download org/name`"});
+}
+
+TEST_F(RepositoryTest, ListsSnapshotsInOneOrder) {
+  for (const std::string path : {"models--b--x/snapshots/1/f", "models--b--x/snapshots/2/f",
+                                 "models--a--y/snapshots/9/f", "datasets--a--z/snapshots/1/f"})
+    put("hub/" + path, "");
+  put("hub/models--b--x/refs/main", "2");
+  const auto hub = folder_ / "hub";
+  EXPECT_EQ(HubCache(hub).snapshots(),
+            (std::vector<std::filesystem::path>{hub / "models--a--y/snapshots/9",
+                                                hub / "models--b--x/snapshots/2",
+                                                hub / "models--b--x/snapshots/1"}));
+  EXPECT_TRUE(HubCache(folder_ / "none").snapshots().empty());
+}
+
+TEST_F(RepositoryTest, InspectTakesTheVariantThatIsThere) {
+  make_checkpoint("sd");
+  const auto file = folder_ / "sd/vae/diffusion_pytorch_model";
+  std::filesystem::rename(file.string() + ".safetensors", file.string() + ".fp16.safetensors");
+  const auto facts = inspect_checkpoint((folder_ / "sd").string());
+  EXPECT_TRUE(facts.missing.empty());
+  EXPECT_EQ(facts.components.at("vae").files,
+            std::vector<std::string>{"vae/diffusion_pytorch_model.fp16.safetensors"});
 }
 
 TEST(HubName, IsOrganisationAndNameAlone) {
