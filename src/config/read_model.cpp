@@ -6,8 +6,24 @@
 namespace trireme {
 namespace {
 
+// Reads quantize and double_quant, and refuses them where there is nothing of that kind.
+void read_quantize(Fields& in, std::string_view name, ComponentChoice& out) {
+  out.quantize = in.word<Quantize>(
+      "quantize", Quantize::kNone,
+      {{"int8", Quantize::kInt8}, {"nf4", Quantize::kNf4}, {"fp8", Quantize::kFp8}});
+  out.double_quant = in.yes_or_no("double_quant", true);
+  const bool linear = name == "transformer" || name.starts_with("text_encoder");
+  if (out.quantize != Quantize::kNone && !linear)
+    in.refuse("quantize", name == "vae" ? "only linear layers are quantized, and the VAE has "
+                                          "convolutions -> leave it out, or quantize the text "
+                                          "encoders or the transformer"
+                                        : "it has no weights -> leave it out");
+  if (in.find("double_quant") && out.quantize != Quantize::kNf4 && !in.broken("quantize"))
+    in.refuse("double_quant", "goes with quantize: nf4 -> leave it out");
+}
+
 ComponentChoice read_component(const Node& node, const std::string& place,
-                               const std::filesystem::path& folder, bool is_vae,
+                               const std::filesystem::path& folder, std::string_view name,
                                std::vector<Problem>& problems) {
   ComponentChoice out;
   out.absent = node.kind == Node::Kind::kNull;
@@ -15,10 +31,8 @@ ComponentChoice read_component(const Node& node, const std::string& place,
   if (!map) return out;
   Fields in(node, place, problems);
   out.path = read_location(in, "path", folder, Names::kPathOrHub);
-  out.quantize = in.word<Quantize>(
-      "quantize", Quantize::kNone,
-      {{"int8", Quantize::kInt8}, {"nf4", Quantize::kNf4}, {"fp8", Quantize::kFp8}});
-  if (is_vae) out.tiling = in.yes_or_no("tiling", false);
+  read_quantize(in, name, out);
+  if (name == "vae") out.tiling = in.yes_or_no("tiling", false);
   in.finish();
   return out;
 }
@@ -39,7 +53,7 @@ std::map<std::string, ComponentChoice> read_components(Fields& model,
     const Node* component = node->find(name);
     if (!component || component->kind == Node::Kind::kBroken) continue;
     out[std::string(name)] =
-        read_component(*component, in.place_of(name), folder, name == "vae", model.problems());
+        read_component(*component, in.place_of(name), folder, name, model.problems());
   }
   in.finish();
   return out;

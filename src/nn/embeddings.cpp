@@ -40,8 +40,8 @@ at::Tensor grid_sinusoid(int64_t rows, int64_t columns, int64_t width, double ba
 }
 
 EmbeddingMlp::EmbeddingMlp(const Weights& weights, int64_t in, int64_t out)
-    : linear_1_(weights / "linear_1", {.in = in, .out = out}),
-      linear_2_(weights / "linear_2", {.in = out, .out = out}) {}
+    : linear_1_(weights / "linear_1", {.in = in, .out = out, .plain = true}),
+      linear_2_(weights / "linear_2", {.in = out, .out = out, .plain = true}) {}
 
 at::Tensor EmbeddingMlp::operator()(const at::Tensor& x) const {
   return linear_2_(at::silu(linear_1_(x)));

@@ -18,7 +18,8 @@ at::Tensor timestep_sinusoid(const at::Tensor& t);
 at::Tensor grid_sinusoid(int64_t rows, int64_t columns, int64_t width, double base,
                          double interpolation);
 
-// Linear - activation - Linear, the little network that embeds a conditioning vector.
+// Linear - activation - Linear, the little network that embeds a conditioning vector. Never
+// quantized.
 class EmbeddingMlp {
  public:
   EmbeddingMlp(const Weights& weights, int64_t in, int64_t out);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/quantization.h"
 #include "src/weights/component_config.h"
 #include "src/weights/component_source.h"
 #include "src/weights/hub_cache.h"
@@ -24,6 +25,7 @@ namespace trireme {
 struct ComponentOverride {
   bool absent = false;
   std::string path;  // a folder or org/name[@revision]; empty: where the repository has it
+  Quantization quantization = {};  // of its linear weights
 };
 
 struct RepositoryOptions {
@@ -46,8 +48,12 @@ class Component {
   ComponentConfig config() const;
   bool has_weights() const;  // schedulers and tokenizers have none
   WeightFiles weight_files() const;
-  // Opens the files: a few headers, no weights.
-  std::shared_ptr<ComponentSource> open(at::ScalarType dtype, at::Device device) const;
+  // Opens the files: a few headers, no weights. Linear weights become what the job says, unless the
+  // files hold codes already: asked for both, it is an Error (kBadJob). `activation_threshold`: for
+  // models whose activations are int8 too where their weights are; files may have one of their own.
+  std::shared_ptr<ComponentSource> open(at::ScalarType dtype, at::Device device,
+                                        std::optional<double> activation_threshold = {}) const;
+  Component quantized(Quantization how) const;
 
  private:
   std::string name_;
@@ -55,6 +61,7 @@ class Component {
   std::filesystem::path folder_;
   std::string variant_;
   std::string remedy_;
+  Quantization quantization_;
 };
 
 class Repository {
@@ -81,6 +88,7 @@ class Repository {
  private:
   Repository(std::string name, std::filesystem::path folder, ComponentConfig index,
              RepositoryOptions options, std::string remedy);
+  std::optional<Component> find_component(const std::string& name) const;
   Component from_elsewhere(const std::string& name, const std::string& path) const;
 
   std::string name_;
