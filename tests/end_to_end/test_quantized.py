@@ -4,10 +4,15 @@ import logging
 import shutil
 from pathlib import Path
 
+import bitsandbytes.nn as bnb
 import pytest
 import torch
+from diffusers import SD3Transformer2DModel
+from safetensors.torch import save_file
+from torch import nn
 from transformers import BitsAndBytesConfig, T5EncoderModel
 
+from checkpoints import change_json
 from program import ROOT, Job, Run, render
 
 T5 = {"sd3": "text_encoder_3", "pixart": "text_encoder"}
@@ -102,6 +107,44 @@ def test_a_text_encoder_that_bitsandbytes_saved(
     assert "is quantized already -> what its files hold is used as it is" in refused.stderr
 
 
+def with_codes(model: nn.Module, kind: str) -> nn.Module:
+    """bitsandbytes' layers in the place of linear ones, as diffusers puts them there on a GPU."""
+    for name, layer in list(model.named_modules()):
+        if not isinstance(layer, nn.Linear) or name == "proj_out":
+            continue
+        shape, bias = (layer.in_features, layer.out_features), layer.bias is not None
+        weight = layer.weight.detach()
+        if kind == "int8":
+            new = bnb.Linear8bitLt(*shape, bias, has_fp16_weights=False, threshold=6.0)
+            new.weight = bnb.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
+        else:
+            new = bnb.Linear4bit(*shape, bias, quant_type="nf4")
+            new.weight = bnb.Params4bit(weight, requires_grad=False, quant_type="nf4")
+        new.bias = layer.bias
+        model.set_submodule(name, new.to("cpu"))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_a_transformer_of_codes(
+    kind: str, plain: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    model = SD3Transformer2DModel.from_pretrained(ROOT / "demo" / "sd3" / "transformer")
+    codes = tmp_path / "codes"
+    shutil.copytree(ROOT / "demo" / "sd3" / "transformer", codes)
+    tensors = with_codes(model, kind).state_dict()
+    dense = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(dense, codes / "diffusion_pytorch_model.safetensors")
+    way = {"load_in_8bit": True} if kind == "int8" else {"load_in_4bit": True}
+    config = {"quant_method": "bitsandbytes", "bnb_4bit_quant_type": "nf4"} | way
+    change_json(codes / "config.json", quantization_config=config)
+    components = {"transformer": {"path": str(codes)}}
+    one = render(job("sd3", components), tmp_path / "one").ok.latents(0)
+    two = render(job("sd3", components, ranks=2), tmp_path / "two", ranks=2).ok.latents(0)
+    assert 1e-4 < apart(one, plain["sd3"]) < FARTHEST[kind]
+    assert apart(two, one) < 2e-5
+
+
 def refusal(components: dict[str, object], folder: Path) -> Run:
     run = render(job("sd3", components), folder)
     assert run.code == 78
@@ -112,9 +155,9 @@ def refusal(components: dict[str, object], folder: Path) -> Run:
 
 def test_what_cannot_be_quantized_is_refused_at_once(tmp_path: Path) -> None:
     vae = refusal({"vae": {"quantize": "int8"}}, tmp_path / "vae").stderr
-    assert "[model.components.vae.quantize] "int8" -> only linear layers are quantized" in vae
+    assert '[model.components.vae.quantize] "int8" -> only linear layers are quantized' in vae
     tokenizer = refusal({"tokenizer_3": {"quantize": "nf4"}}, tmp_path / "tokenizer").stderr
-    assert "[model.components.tokenizer_3.quantize] "nf4" -> it has no weights" in tokenizer
+    assert '[model.components.tokenizer_3.quantize] "nf4" -> it has no weights' in tokenizer
     asked = {"transformer": {"quantize": "int8", "double_quant": True}}
     double = refusal(asked, tmp_path / "double").stderr
     assert "[model.components.transformer.double_quant] true -> goes with quantize: nf4" in double
