@@ -1,5 +1,7 @@
 #include "parallel/layers/matrix_slice.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 
 namespace trireme {
@@ -29,14 +31,27 @@ at::Tensor MatrixSlice::read(int64_t dim, Part part) const {
   return numbers;
 }
 
-void MatrixSlice::for_each_chunk(const std::function<void(const at::Tensor&, Part)>& take) const {
+void MatrixSlice::for_each_chunk(const std::function<void(const at::Tensor&, Part)>& take,
+                                 Order order) const {
   if (cuts_columns() && !cut_columns_.defined()) cut_columns_ = read(1, columns_);
   const int64_t step = std::max<int64_t>(1, kChunkNumbers / std::max<int64_t>(1, columns()));
-  for (int64_t row = 0; row < rows(); row += step) {
-    const Part chunk{row, std::min(step, rows() - row)};
-    const Part stored{rows_.begin + row, chunk.length};
-    take(cuts_columns() ? cut_columns_.narrow(0, chunk.begin, chunk.length) : read(0, stored),
-         chunk);
+  const int64_t chunks = (rows() + step - 1) / step;
+  const bool inference = c10::InferenceMode::is_enabled();  // is a thread's own
+  const auto some = [&](int64_t begin, int64_t end) {
+    const c10::InferenceMode mode(inference);
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const Part part{chunk * step, std::min(step, rows() - chunk * step)};
+      take(cuts_columns() ? cut_columns_.narrow(0, part.begin, part.length)
+                          : read(0, {rows_.begin + part.begin, part.length}),
+           part);
+    }
+  };
+  // The first alone: a source notes what is used, and only then may be read by several threads.
+  some(0, std::min<int64_t>(1, chunks));
+  if (order == Order::kAny && device().is_cpu()) {
+    at::parallel_for(1, chunks, 1, some);
+  } else {
+    some(1, chunks);
   }
 }
 

@@ -41,8 +41,11 @@ class MatrixSlice {
   const std::string& name() const { return name_; }
   at::Device device() const { return weights_.options(name_).device(); }
 
-  // Calls `take` with all rows in turn, float32 [a few rows, columns], and which they are.
-  void for_each_chunk(const std::function<void(const at::Tensor&, Part)>& take) const;
+  // Calls `take` with all rows, float32 [a few rows, columns] at a time, and which they are: on a
+  // CPU with several chunks at once where the order says nothing.
+  enum class Order { kAny, kInTurn };
+  void for_each_chunk(const std::function<void(const at::Tensor&, Part)>& take,
+                      Order order = Order::kAny) const;
 
  private:
   at::Tensor read(int64_t dim, Part part) const;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "parallel/cpu.h"
+
 namespace trireme {
 namespace {
 
@@ -23,6 +25,17 @@ double mean_of(const at::Tensor& x) {
 at::Tensor midpoints(const at::Tensor& values) {
   const auto n = values.size(0) - 1;
   return values.narrow(0, 0, n).add(values.narrow(0, 1, n)).div_(2);
+}
+
+// How many bounds each number is above: what bucketize finds by a search, without its branches.
+TRIREME_EACH_CPU void count_bounds(const float* numbers, const float* bounds, int32_t* codes,
+                                   int64_t count) {
+  constexpr int kBounds = static_cast<int>(kNf4Values.size()) - 1;
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t code = 0;
+    for (int b = 0; b < kBounds; ++b) code += numbers[i] > bounds[b];
+    codes[i] = code;
+  }
 }
 
 // Index of the nearest value; the lower of two that are as near.
@@ -94,7 +107,12 @@ at::Tensor nf4_codes(const at::Tensor& numbers, const at::Tensor& scales,
   const auto safe = scales.clamp_min(kTiny);
   auto scaled = numbers * safe.reciprocal();
   if (divided.defined()) scaled = at::where(divided, numbers / safe, scaled);
-  return at::bucketize(scaled.clamp_(-1, 1), bounds.to(numbers.device()), /*out_int32=*/true);
+  scaled = scaled.clamp_(-1, 1).contiguous();
+  if (!scaled.is_cpu()) return at::bucketize(scaled, bounds.to(scaled.device()), true);
+  auto codes = at::empty(scaled.sizes(), at::kInt);
+  count_bounds(scaled.const_data_ptr<float>(), bounds.const_data_ptr<float>(),
+               codes.data_ptr<int32_t>(), scaled.numel());
+  return codes;
 }
 
 at::Tensor packed(const at::Tensor& codes) {

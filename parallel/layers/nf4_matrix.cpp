@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "parallel/cpu.h"
 #include "parallel/error.h"
@@ -25,6 +26,14 @@ const std::array<Pair, 256>& pairs() {
     return all;
   }();
   return table;
+}
+
+// The values of `count` codes, without their scales.
+void decode_row(const uint8_t* bytes, float* numbers, int64_t count) {
+  const auto* table = pairs().data();
+  for (int64_t byte = 0; byte < count / 2; ++byte)
+    std::memcpy(numbers + 2 * byte, table + bytes[byte], sizeof(Pair));
+  if (count % 2 == 1) numbers[count - 1] = table[bytes[count / 2]].first;
 }
 
 TRIREME_EACH_CPU void scale_run(float* numbers, float scale, int64_t count) {
@@ -174,16 +183,11 @@ void Nf4Matrix::fill(const at::Tensor& tile, Part rows) const {
 
 void Nf4Matrix::fill_on_host(float* tile, Part rows) const {
   const auto all_scales = scales(rows).contiguous();
-  const auto& table = pairs();
   for (int64_t row = 0; row < rows.length; ++row) {
     const int64_t number = rows.begin + row;
     const auto* bytes = bytes_.const_data_ptr<uint8_t>() + number * bytes_.size(1);
     float* out = tile + row * columns();
-    for (int64_t c = 0; c + 1 < columns(); c += 2) {
-      out[c] = table[bytes[c / 2]].first;
-      out[c + 1] = table[bytes[c / 2]].second;
-    }
-    if (columns() % 2 == 1) out[columns() - 1] = table[bytes[columns() / 2]].first;
+    decode_row(bytes, out, columns());
     const auto* scale = all_scales.const_data_ptr<float>() + row * grid_.per_row();
     int64_t end = std::min(columns(), kNf4Block - grid_.phase(number));
     for (int64_t c = 0; c < columns(); c = end, end = std::min(columns(), end + kNf4Block))

@@ -108,7 +108,7 @@ const ComponentSource::Entry& ComponentSource::use(const std::string& name) {
                             "quantised elsewhere, or not this component's file",
                             found.file->place(), name, dtype_name(found.tensor->type)));
   }
-  used_.insert(name);
+  if (!used_.contains(name)) used_.insert(name);  // from the second time on it changes nothing
   return found;
 }
 
