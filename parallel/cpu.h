@@ -30,4 +30,13 @@ inline bool multiplies_bfloat16() {
 #endif
 }
 
+// Whether oneDNN multiplies whole numbers of 8 bits here; elsewhere ATen does it one by one.
+inline bool multiplies_int8() {
+#ifdef __x86_64__
+  return has_fast_products() && __builtin_cpu_supports("avx512vnni") != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace trireme

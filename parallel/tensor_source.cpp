@@ -44,6 +44,14 @@ at::TensorOptions Weights::options(const std::string& name) const {
   return source_->options(path(name));
 }
 
+std::optional<StoredCodes> Weights::codes(const std::string& name) const {
+  return has(name) ? source_->codes(path(name)) : std::nullopt;
+}
+
+std::string Weights::where(const std::string& name) const {
+  return source_->place(path(name)) + ": " + path(name);
+}
+
 at::Tensor Weights::read(const std::string& name, at::IntArrayRef shape) const {
   return read(name, shape, 0, {0, shape.empty() ? 1 : shape[0]});
 }

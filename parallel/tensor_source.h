@@ -7,9 +7,11 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "parallel/quantization.h"
 #include "parallel/split.h"
 
 namespace trireme {
@@ -33,6 +35,11 @@ class TensorSource {
   virtual std::string place(const std::string& name) const = 0;
   // Error (kBadData) unless the stored shape is `shape`.
   virtual void expect(const std::string& name, at::IntArrayRef shape) const;
+
+  // How linear layers are to hold their weights.
+  virtual Quantization quantization() const { return {}; }
+  // What a tensor stands for that holds codes instead of numbers.
+  virtual std::optional<StoredCodes> codes(const std::string&) const { return {}; }
 
   // The slice as a tensor of its own, not to be written to: a source may lend what it has.
   virtual at::Tensor read(const std::string& name, int64_t dim, Part part);
@@ -59,6 +66,10 @@ class Weights {
   // Another rank holds everything in this scope.
   void elsewhere() const;
   at::TensorOptions options(const std::string& name) const;
+  Quantization quantization() const { return source_->quantization(); }
+  std::optional<StoredCodes> codes(const std::string& name) const;
+  // "file: tensor", for messages.
+  std::string where(const std::string& name) const;
 
  private:
   std::string path(const std::string& name) const;

@@ -1,5 +1,7 @@
 #include "parallel/layers/linear.h"
 
+#include <algorithm>
+
 namespace trireme {
 namespace {
 
@@ -8,11 +10,36 @@ Split channels(int64_t width, int64_t unit, const Group& group) {
   return Split(width / unit, group.size()).scaled(unit);
 }
 
+// Codes in the file are codes here, whatever is asked for.
+bool is_quantized(at::ArrayRef<Weights> scopes, const LinearShape& shape) {
+  const bool stored = std::any_of(scopes.begin(), scopes.end(), [](const Weights& scope) {
+    return scope.codes("weight").has_value();
+  });
+  return stored || (scopes.front().quantization() && !shape.plain);
+}
+
+// The cut weights of the scopes, one below the other, with a bias or none.
+LinearMap read_map(at::ArrayRef<Weights> scopes, const LinearShape& shape, const Cut& cut,
+                   at::Tensor bias, Sums sums = Sums::kPlain) {
+  if (!is_quantized(scopes, shape)) {
+    const std::vector<int64_t> sizes{shape.out, shape.in};
+    auto weight = scopes.size() == 1 ? scopes.front().read("weight", sizes, cut.dim, cut.part)
+                                     : read_stacked(scopes, "weight", sizes, cut.dim, cut.part);
+    return {std::move(weight), std::move(bias), sums};
+  }
+  auto how = scopes.front().quantization();
+  if (shape.plain) how.kind = Quantization::Kind::kNone;
+  std::vector<MatrixPtr> matrices;
+  for (const auto& scope : scopes)
+    matrices.push_back(read_quantized({scope, "weight", shape.out, shape.in, cut}, how));
+  return {std::move(matrices), std::move(bias)};
+}
+
 }  // namespace
 
 Linear::Linear(const Weights& weights, LinearShape shape)
-    : map_(weights.read("weight", {shape.out, shape.in}),
-           weights.read_if(shape.bias, "bias", {shape.out})) {}
+    : map_(read_map(weights, shape, {.dim = 0, .part = {0, shape.out}, .group = {}},
+                    weights.read_if(shape.bias, "bias", {shape.out}))) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   return map_(x);
@@ -20,8 +47,8 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
 
 ColumnLinear::ColumnLinear(const Weights& weights, const Group& group, LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
-  map_ = LinearMap(weights.read("weight", {shape.out, shape.in}, 0, part),
-                   shape.bias ? weights.read("bias", {shape.out}, 0, part) : at::Tensor());
+  map_ = read_map(weights, shape, {.dim = 0, .part = part, .group = group},
+                  shape.bias ? weights.read("bias", {shape.out}, 0, part) : at::Tensor());
 }
 
 at::Tensor ColumnLinear::operator()(const at::Tensor& x) const {
@@ -41,8 +68,8 @@ template <size_t N>
 FusedColumnLinear<N>::FusedColumnLinear(const std::array<Weights, N>& parts, const Group& group,
                                         LinearShape shape) {
   const auto part = channels(shape.out, shape.unit, group)[group.rank()];
-  map_ = LinearMap(read_stacked(parts, "weight", {shape.out, shape.in}, 0, part),
-                   shape.bias ? read_stacked(parts, "bias", {shape.out}, 0, part) : at::Tensor());
+  map_ = read_map(parts, shape, {.dim = 0, .part = part, .group = group},
+                  shape.bias ? read_stacked(parts, "bias", {shape.out}, 0, part) : at::Tensor());
 }
 
 template <size_t N>
@@ -56,8 +83,8 @@ std::array<at::Tensor, N> FusedColumnLinear<N>::operator()(const at::Tensor& x) 
 RowLinear::RowLinear(const Weights& weights, const Group& group, LinearShape shape)
     : group_(group) {
   const auto part = channels(shape.in, shape.unit, group)[group.rank()];
-  map_ = LinearMap(weights.read("weight", {shape.out, shape.in}, 1, part),
-                   weights.read_if(shape.bias, "bias", {shape.out}), Sums::kRoundedOnce);
+  map_ = read_map(weights, shape, {.dim = 1, .part = part, .group = group},
+                  weights.read_if(shape.bias, "bias", {shape.out}), Sums::kRoundedOnce);
 }
 
 at::Tensor RowLinear::operator()(const at::Tensor& x) const {

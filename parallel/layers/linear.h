@@ -1,7 +1,8 @@
 // Linear layers that hold their own part of the weight over a group and talk where the maths needs
 // it: Column cuts the outputs, Row cuts the inputs and sums, so Row after Column is a whole MLP
 // with one all_reduce. Cuts fall between units (heads), never inside one. Over a group of one they
-// are plain linear layers.
+// are plain linear layers. Weights are held as the source says (quantization.h), the same codes
+// whatever the cut; a fused layer's parts are matrices of their own.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -17,11 +18,14 @@
 namespace trireme {
 
 // The whole layer y = x W^T + b, before it is cut. `unit`: channels that stay together on a rank.
+// `plain`: numbers even where the source's weights are to be codes, for small layers at the ends of
+// a model, whose errors nothing averages out.
 struct LinearShape {
   int64_t in;
   int64_t out;
   int64_t unit = 1;
   bool bias = true;
+  bool plain = false;
 };
 
 // Every rank holds all of it.

@@ -53,6 +53,9 @@ LinearMap::LinearMap(at::Tensor weight, at::Tensor bias, Sums sums) : bias_(std:
   }
 }
 
+LinearMap::LinearMap(std::vector<MatrixPtr> matrices, at::Tensor bias)
+    : matrices_(std::move(matrices)), bias_(std::move(bias)) {}
+
 at::Tensor LinearMap::operator()(const at::Tensor& x) const {
   return apply(x, bias_);
 }
@@ -63,11 +66,29 @@ at::Tensor LinearMap::product(const at::Tensor& x) const {
 
 at::Tensor LinearMap::product_in_float32(const at::Tensor& x) const {
   const auto wide = x.to(at::kFloat);
+  if (!matrices_.empty()) return product(wide);
   const bool float32 = packed_.defined() || weight_.scalar_type() == at::kDouble;
   return float32 ? product(wide) : at::linear(wide, weight_.to(at::kFloat));
 }
 
+at::Tensor LinearMap::apply_codes(const at::Tensor& x, const at::Tensor& bias) const {
+  const auto rows = x.reshape({x.numel() / x.size(-1), x.size(-1)});
+  int64_t width = 0;
+  for (const auto& matrix : matrices_) width += matrix->rows();
+  auto y = at::empty({rows.size(0), width}, x.options());
+  int64_t begin = 0;
+  for (const auto& matrix : matrices_) {
+    matrix->multiply(rows, y.narrow(1, begin, matrix->rows()));
+    begin += matrix->rows();
+  }
+  if (bias.defined()) y.add_(bias);
+  auto sizes = x.sizes().vec();
+  sizes.back() = width;
+  return y.view(sizes);
+}
+
 at::Tensor LinearMap::apply(const at::Tensor& x, const at::Tensor& bias) const {
+  if (!matrices_.empty()) return apply_codes(x, bias);
   if (!packed_.defined()) {
     if (weight_.scalar_type() == x.scalar_type()) return at::linear(x, weight_, bias);
     const auto wide_bias = bias.defined() ? bias.to(at::kDouble) : bias;

@@ -54,6 +54,7 @@ Json component_json(const ComponentChoice& component, Paths paths) {
   Json out = Json::object();
   if (component.path) out["path"] = path_of(*component.path, paths);
   if (component.quantize != Quantize::kNone) out["quantize"] = word(component.quantize, kQuantize);
+  if (!component.double_quant) out["double_quant"] = false;
   if (component.tiling) out["tiling"] = true;
   if (component.extend_positions) out["position_table"] = "extend";
   return out;

@@ -37,7 +37,8 @@ struct ComponentChoice {
   bool absent = false;           // null: leave it out
   std::optional<Location> path;  // take it from elsewhere: a folder or a .safetensors file
   Quantize quantize = Quantize::kNone;
-  bool tiling = false;  // the VAE: large pictures are decoded in tiles, as diffusers can
+  bool double_quant = true;  // nf4: the scales of its blocks are 8-bit codes
+  bool tiling = false;       // the VAE: large pictures are decoded in tiles, as diffusers can
   // SD3's transformer, `position_table: extend`: pictures larger than its table of positions are
   // made all the same, beyond what it was trained for.
   bool extend_positions = false;

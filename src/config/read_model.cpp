@@ -6,6 +6,22 @@
 namespace trireme {
 namespace {
 
+// Reads quantize and double_quant, and refuses them where there is nothing of that kind.
+void read_quantize(Fields& in, std::string_view name, ComponentChoice& out) {
+  out.quantize = in.word<Quantize>(
+      "quantize", Quantize::kNone,
+      {{"int8", Quantize::kInt8}, {"nf4", Quantize::kNf4}, {"fp8", Quantize::kFp8}});
+  out.double_quant = in.yes_or_no("double_quant", true);
+  const bool linear = name == "transformer" || name.starts_with("text_encoder");
+  if (out.quantize != Quantize::kNone && !linear)
+    in.refuse("quantize", name == "vae" ? "only linear layers are quantized, and the VAE has "
+                                          "convolutions -> leave it out, or quantize the text "
+                                          "encoders or the transformer"
+                                        : "it has no weights -> leave it out");
+  if (in.find("double_quant") && out.quantize != Quantize::kNf4 && !in.broken("quantize"))
+    in.refuse("double_quant", "goes with quantize: nf4 -> leave it out");
+}
+
 ComponentChoice read_component(const Node& node, const std::string& place,
                                const std::filesystem::path& folder, std::string_view name,
                                std::vector<Problem>& problems) {
@@ -15,9 +31,7 @@ ComponentChoice read_component(const Node& node, const std::string& place,
   if (!map) return out;
   Fields in(node, place, problems);
   out.path = read_location(in, "path", folder, Names::kPathOrHub);
-  out.quantize = in.word<Quantize>(
-      "quantize", Quantize::kNone,
-      {{"int8", Quantize::kInt8}, {"nf4", Quantize::kNf4}, {"fp8", Quantize::kFp8}});
+  read_quantize(in, name, out);
   if (name == "vae") out.tiling = in.yes_or_no("tiling", false);
   if (name == "transformer")
     out.extend_positions =

@@ -26,22 +26,10 @@ std::vector<Limit> limits() {
   };
 }
 
-std::vector<Problem> quantized_components(const Job& job) {
-  std::vector<Problem> problems;
-  for (const auto& [name, component] : job.model.components) {
-    if (component.quantize == Quantize::kNone) continue;
-    problems.push_back({"model.components." + name + ".quantize",
-                        "this version supports components as they are stored -> leave it out, or "
-                        "name a smaller file by path",
-                        {}});
-  }
-  return problems;
-}
-
 }  // namespace
 
 void refuse_unsupported(const Job& job) {
-  std::vector<Problem> problems = quantized_components(job);
+  std::vector<Problem> problems;
   for (const Limit& limit : limits()) {
     if (limit.asked(job)) problems.push_back({limit.place, limit.message, {}});
   }

@@ -58,7 +58,7 @@ ClipTextModel::ClipTextModel(const ClipConfig& c, const Weights& weights, const 
                      .read("weight", {c.positions, c.width})),
       final_norm_(weights / "text_model" / "final_layer_norm", c.width, c.norm_eps),
       projection_(weights / "text_projection",
-                  {.in = c.width, .out = c.projection, .bias = false}) {
+                  {.in = c.width, .out = c.projection, .bias = false, .plain = true}) {
   const auto layers = weights / "text_model" / "encoder" / "layers";
   for (int64_t i = 0; i < c.layers; ++i) layers_.emplace_back(layers / i, c, tensor);
 }

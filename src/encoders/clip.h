@@ -1,6 +1,7 @@
 // ClipTextModel: the text encoder of CLIP (Radford et al. 2021) with its projection, whole or as
 // one rank's part: heads, hidden units and the rows of the vocabulary are cut over a tensor group.
-// A group of one holds all of it.
+// A group of one holds all of it. Quantized: the layers' matrices; not the embeddings and the
+// projection, which is one row's.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -29,6 +29,13 @@ Weights embedding_scope(const Weights& weights) {
   return shared;
 }
 
+// A row of the table is one token's numbers as they are, with no sum to level out errors: rows of
+// int8 even where matrices are nf4.
+Quantization for_embedding(Quantization how) {
+  if (how.kind == Quantization::Kind::kNf4) how.kind = Quantization::Kind::kInt8;
+  return how;
+}
+
 at::Tensor read_biases(const Weights& weights, const T5Config& c, const Group& tensor) {
   const auto scope = weights / "encoder" / "block" / 0 / "layer" / 0 / "SelfAttention";
   return (scope / "relative_attention_bias")
@@ -87,7 +94,8 @@ at::Tensor T5Layer::operator()(const at::Tensor& x, const at::Tensor& bias) cons
 T5Encoder::T5Encoder(const T5Config& c, const Weights& weights, const Group& tensor)
     : config_(c),
       tensor_{tensor.rank(), tensor.size()},
-      tokens_(embedding_scope(weights), "weight", tensor, c.vocab, c.width),
+      tokens_(embedding_scope(weights), "weight", tensor, c.vocab, c.width,
+              for_embedding(weights.quantization())),
       biases_(read_biases(weights, c, tensor)),
       final_norm_(weights / "encoder" / "final_layer_norm", c.width, c.norm_eps) {
   const auto blocks = weights / "encoder" / "block";

@@ -1,7 +1,7 @@
 // T5Encoder: the encoder of T5 v1.1 (Raffel et al. 2020, Shazeer 2020), whole or as one rank's
 // part: heads with their position biases, hidden units and the rows of the vocabulary are cut over
 // a tensor group. The sum that runs through the layers is float32 whatever the weights are, because
-// it outgrows float16.
+// it outgrows float16. Quantized: the matrices and the embedding; not the norms and the biases.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -45,8 +45,8 @@ at::Tensor grid_sinusoid(const at::Tensor& y, const at::Tensor& x, int64_t width
 }
 
 EmbeddingMlp::EmbeddingMlp(const Weights& weights, int64_t in, int64_t out)
-    : linear_1_(weights / "linear_1", {.in = in, .out = out}),
-      linear_2_(weights / "linear_2", {.in = out, .out = out}) {}
+    : linear_1_(weights / "linear_1", {.in = in, .out = out, .plain = true}),
+      linear_2_(weights / "linear_2", {.in = out, .out = out, .plain = true}) {}
 
 at::Tensor EmbeddingMlp::operator()(const at::Tensor& x) const {
   return linear_2_(at::silu(linear_1_(x)));

@@ -21,7 +21,8 @@ at::Tensor grid_sinusoid(int64_t rows, int64_t columns, int64_t width, double ba
 // The same at coordinates of one's own, float32 [rows] and [columns].
 at::Tensor grid_sinusoid(const at::Tensor& y, const at::Tensor& x, int64_t width);
 
-// Linear - activation - Linear, the little network that embeds a conditioning vector.
+// Linear - activation - Linear, the little network that embeds a conditioning vector. Never
+// quantized.
 class EmbeddingMlp {
  public:
   EmbeddingMlp(const Weights& weights, int64_t in, int64_t out);

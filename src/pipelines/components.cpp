@@ -17,6 +17,9 @@ const std::vector<std::string> kT5Ignored = {"encoder.embed_tokens.weight", "sha
 const std::vector<std::string> kTransformerIgnored = {};
 const std::vector<std::string> kVaeIgnored = {"encoder.*", "quant_conv.*"};
 
+// The magnitude from which on a column of T5's activations is no int8 (LLM.int8()).
+constexpr double kT5ActivationThreshold = 6.0;
+
 // What one component gives must be what another takes.
 void check_width(const Component& from, const std::string& gives, int64_t given,
                  const Component& to, const std::string& takes) {
@@ -111,7 +114,7 @@ Sd3TextEncoders::Clip ComponentLoader::clip(const std::string& encoder,
 
 T5Encoder ComponentLoader::t5(const std::string& encoder, const Group& tensor) const {
   const auto component = repository_.required(encoder);
-  const auto source = component.open(dtype_, device_);
+  const auto source = component.open(dtype_, device_, kT5ActivationThreshold);
   T5Encoder model(T5Config::read(component.config()), Weights(source), tensor);
   source->finish(kT5Ignored);
   return model;

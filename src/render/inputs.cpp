@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -12,10 +13,18 @@
 namespace trireme {
 namespace {
 
+Quantization quantization(const ComponentChoice& choice) {
+  using Kind = Quantization::Kind;
+  constexpr std::array kKinds = {Kind::kNone, Kind::kInt8, Kind::kNf4, Kind::kFp8};
+  return {.kind = kKinds.at(static_cast<size_t>(choice.quantize)),
+          .double_quant = choice.double_quant};
+}
+
 Repository open_repository(const ModelChoice& model) {
   RepositoryOptions options{.variant = model.variant, .components = {}};
   for (const auto& [name, choice] : model.components)
-    options.components[name] = {choice.absent, choice.path ? choice.path->resolved : ""};
+    options.components[name] = {choice.absent, choice.path ? choice.path->resolved : "",
+                                quantization(choice)};
   return Repository::open(model.path.resolved, options);
 }
 

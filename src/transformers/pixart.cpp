@@ -31,7 +31,7 @@ at::Tensor CaptionProjection::operator()(const at::Tensor& text) const {
 
 PixArtHead::PixArtHead(const Weights& w, const PixArtConfig& c)
     : table(w.read("scale_shift_table", {2, c.width()})),
-      out(w / "proj_out", {.in = c.width(), .out = c.patch_out()}) {}
+      out(w / "proj_out", {.in = c.width(), .out = c.patch_out(), .plain = true}) {}
 
 PixArtTransformer::PixArtTransformer(const PixArtConfig& c, const Weights& w, const Mesh& mesh,
                                      at::ScalarType dtype)

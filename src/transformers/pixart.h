@@ -1,7 +1,8 @@
 // PixArtTransformer: the diffusion transformer of PixArt-Sigma (Chen et al. 2024), or the part of
 // it that one rank of a mesh holds. The timestep's and the text's little networks are on every
 // stage, for each makes the modulations and text keys of its own blocks; patches are on the first,
-// the output layer on the last.
+// the output layer on the last. Quantized: the blocks, the modulation and the caption projection;
+// not the time embedder, the patch embedding, the tables and the output layer.
 #pragma once
 
 #include <ATen/ATen.h>

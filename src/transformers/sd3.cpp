@@ -18,7 +18,7 @@ Sd3Embed::Sd3Embed(const Weights& w, const Sd3Config& c, BeyondTable beyond)
 
 Sd3Head::Sd3Head(const Weights& w, const Sd3Config& c, const Group& tensor)
     : modulation(w / "norm_out" / "linear", tensor, {.in = c.width(), .out = 2 * c.width()}),
-      out(w / "proj_out", {.in = c.width(), .out = c.patch_out()}) {}
+      out(w / "proj_out", {.in = c.width(), .out = c.patch_out(), .plain = true}) {}
 
 Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh& mesh,
                                at::ScalarType dtype, BeyondTable beyond)

@@ -1,7 +1,9 @@
 // Sd3Transformer: the multimodal diffusion transformer of Stable Diffusion 3 and 3.5 (Esser et al.
 // 2024), or the part of it that one rank of a mesh holds. Time and text embedders are on every
 // stage, for each makes the modulations of its own blocks; patches, positions and the text
-// projection are on the first, the output layer on the last.
+// projection are on the first, the output layer on the last. Quantized: the blocks with their
+// modulations, the text projection and the last modulation; not the time and pooled-text embedders,
+// the patch embedding and the output layer.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -66,4 +66,7 @@ class ComponentConfig {
   std::string place_;
 };
 
+template <>
+std::optional<ComponentConfig> ComponentConfig::find(const std::string& key) const;
+
 }  // namespace trireme

@@ -7,12 +7,14 @@
 #include <algorithm>
 
 #include "parallel/error.h"
+#include "src/weights/bitsandbytes.h"
 #include "src/weights/numbers.h"
 
 namespace trireme {
 
-ComponentSource::ComponentSource(const WeightFiles& files, at::ScalarType dtype, at::Device device)
-    : place_(files.place), dtype_(dtype), device_(device) {
+ComponentSource::ComponentSource(const WeightFiles& files, at::ScalarType dtype, at::Device device,
+                                 Quantization how)
+    : place_(files.place), dtype_(dtype), device_(device), how_(how) {
   for (size_t i = 0; i < files.files.size(); ++i) {
     files_.push_back(files.map ? std::make_unique<MappedFile>(files.files[i], files.map)
                                : std::make_unique<SafetensorsFile>(files.files[i]));
@@ -25,6 +27,7 @@ ComponentSource::ComponentSource(const WeightFiles& files, at::ScalarType dtype,
                                             files.files[number].string(), name, place_));
   }
   refuse_scaled_float8();
+  find_codes();
 }
 
 // A tensor that stands in several shards is the one the index points at.
@@ -50,6 +53,38 @@ void ComponentSource::refuse_scaled_float8() const {
   }
 }
 
+// Whole numbers of 8 bits beside their scales, and bytes beside a text that says what they are.
+void ComponentSource::find_codes() {
+  for (const auto& [name, entry] : tensors_) {
+    if (!name.ends_with("weight")) continue;
+    if (entry.tensor->type == StoredType::kI8 && has(beside_weight(name, kInt8Scales))) {
+      codes_[name] = {.kind = Quantization::Kind::kInt8, .shape = entry.tensor->shape};
+      integers_.insert(name);
+      use_if_there(beside_weight(name, "weight_format"));
+    }
+    if (entry.tensor->type == StoredType::kU8 && has(name + std::string(kNf4State))) add_nf4(name);
+  }
+}
+
+void ComponentSource::add_nf4(const std::string& name) {
+  const auto state = name + std::string(kNf4State);
+  const auto text = entry(state).file->read(state).to(at::kByte).contiguous();
+  codes_[name] = parse_nf4_state(
+      {static_cast<const char*>(text.const_data_ptr()), static_cast<size_t>(text.numel())},
+      place(state) + ": " + state);
+  used_.insert(state);
+  integers_.insert({name, name + std::string(kNf4Scales)});
+}
+
+void ComponentSource::use_if_there(const std::string& name) {
+  if (has(name)) used_.insert(name);
+}
+
+std::optional<StoredCodes> ComponentSource::codes(const std::string& name) const {
+  const auto found = codes_.find(name);
+  return found == codes_.end() ? std::nullopt : std::optional(found->second);
+}
+
 const ComponentSource::Entry& ComponentSource::entry(const std::string& name) const {
   const auto it = tensors_.find(name);
   if (it != tensors_.end()) return it->second;
@@ -68,13 +103,13 @@ at::TensorOptions ComponentSource::options(const std::string& name) const {
 
 const ComponentSource::Entry& ComponentSource::use(const std::string& name) {
   const auto& found = entry(name);
-  if (found.tensor->type >= StoredType::kI64) {
+  if (found.tensor->type >= StoredType::kI64 && !integers_.contains(name)) {
     throw Error(Exit::kBadData,
                 fmt::format("[weights] {}: {} holds {} -> weights must be floating point -> "
                             "quantised elsewhere, or not this component's file",
                             found.file->place(), name, dtype_name(found.tensor->type)));
   }
-  used_.insert(name);
+  if (!used_.contains(name)) used_.insert(name);  // from the second time on it changes nothing
   return found;
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "parallel/error.h"
+#include "src/weights/bitsandbytes.h"
 #include "src/weights/sd3_files.h"
 
 namespace trireme {
@@ -132,8 +133,25 @@ WeightFiles Component::weight_files() const {
                             .remedy = remedy_});
 }
 
-std::shared_ptr<ComponentSource> Component::open(at::ScalarType dtype, at::Device device) const {
-  return std::make_shared<ComponentSource>(weight_files(), dtype, device);
+std::shared_ptr<ComponentSource> Component::open(at::ScalarType dtype, at::Device device,
+                                                 std::optional<double> activation_threshold) const {
+  auto how = quantization_;
+  const auto stored = stored_quantization(config());
+  if (stored && how)
+    throw Error(Exit::kBadJob,
+                fmt::format("[model.components.{}.quantize] {} is quantized already -> what its "
+                            "files hold is used as it is -> leave quantize out",
+                            name_, folder_.string()));
+  how.activation_threshold = activation_threshold;
+  if (stored && stored->activation_threshold && activation_threshold)
+    how.activation_threshold = stored->activation_threshold;
+  return std::make_shared<ComponentSource>(weight_files(), dtype, device, how);
+}
+
+Component Component::quantized(Quantization how) const {
+  auto copy = *this;
+  copy.quantization_ = how;
+  return copy;
 }
 
 Repository::Repository(std::string name, fs::path folder, ComponentConfig index,
@@ -178,6 +196,13 @@ std::string Repository::class_of(const std::string& name) const {
 }
 
 std::optional<Component> Repository::component(const std::string& name) const {
+  const auto found = find_component(name);
+  const auto chosen = options_.components.find(name);
+  if (!found || chosen == options_.components.end()) return found;
+  return found->quantized(chosen->second.quantization);
+}
+
+std::optional<Component> Repository::find_component(const std::string& name) const {
   const auto chosen = options_.components.find(name);
   if (chosen != options_.components.end()) {
     if (chosen->second.absent) return std::nullopt;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/quantization.h"
 #include "src/weights/component_config.h"
 #include "src/weights/component_source.h"
 #include "src/weights/hub_cache.h"
@@ -28,6 +29,7 @@ struct ComponentOverride {
   bool absent = false;
   // A folder, org/name[@revision] or a single file; empty: where the repository has it.
   std::string path;
+  Quantization quantization = {};  // of its linear weights
 };
 
 struct RepositoryOptions {
@@ -57,8 +59,12 @@ class Component {
   Component of_variant(const std::string& variant) const;
   bool has_weights() const;  // schedulers and tokenizers have none
   WeightFiles weight_files() const;
-  // Opens the files: a few headers, no weights.
-  std::shared_ptr<ComponentSource> open(at::ScalarType dtype, at::Device device) const;
+  // Opens the files: a few headers, no weights. Linear weights become what the job says, unless the
+  // files hold codes already: asked for both, it is an Error (kBadJob). `activation_threshold`: for
+  // models whose activations are int8 too where their weights are; files may have one of their own.
+  std::shared_ptr<ComponentSource> open(at::ScalarType dtype, at::Device device,
+                                        std::optional<double> activation_threshold = {}) const;
+  Component quantized(Quantization how) const;
 
  private:
   std::string name_;
@@ -68,6 +74,7 @@ class Component {
   std::string remedy_;
   std::optional<ComponentConfig> made_;            // no file says it
   std::shared_ptr<const TensorMap> tensors_ = {};  // of a single file
+  Quantization quantization_;
 };
 
 constexpr int64_t kPixelsPerLatent = 8;  // of a side, in all models here
@@ -102,6 +109,7 @@ class Repository {
  private:
   Repository(std::string name, std::filesystem::path folder, ComponentConfig index,
              RepositoryOptions options, std::string remedy);
+  std::optional<Component> find_component(const std::string& name) const;
   Component from_elsewhere(const std::string& name, const std::string& path) const;
   Component from_file(const std::string& name, const std::filesystem::path& file) const;
   // Of the single file, or of what belongs to one.

@@ -99,8 +99,8 @@ std::map<std::string, at::Tensor> RandomSource::tensors() const {
   return all;
 }
 
-Weights memory_weights(std::map<std::string, at::Tensor> tensors) {
-  return Weights(std::make_shared<MemorySource>(std::move(tensors)));
+Weights memory_weights(std::map<std::string, at::Tensor> tensors, Quantization how) {
+  return Weights(std::make_shared<MemorySource>(std::move(tensors), how));
 }
 
 Weights random_weights(uint64_t seed, at::ScalarType dtype) {

@@ -14,7 +14,8 @@ namespace trireme {
 
 class MemorySource : public TensorSource {
  public:
-  explicit MemorySource(std::map<std::string, at::Tensor> tensors) : tensors_(std::move(tensors)) {}
+  explicit MemorySource(std::map<std::string, at::Tensor> tensors, Quantization how = {})
+      : tensors_(std::move(tensors)), how_(how) {}
 
   bool has(const std::string& name) const override { return tensors_.count(name) == 1; }
   std::vector<int64_t> shape(const std::string& name) const override;
@@ -23,6 +24,7 @@ class MemorySource : public TensorSource {
                  Part part) override;
   void elsewhere(const std::string& scope) override;
   std::string place(const std::string&) const override { return "memory"; }
+  Quantization quantization() const override { return how_; }
 
   // Names that nobody has read or counted as elsewhere.
   std::vector<std::string> unused() const;
@@ -31,6 +33,7 @@ class MemorySource : public TensorSource {
   const at::Tensor& tensor(const std::string& name) const;
 
   std::map<std::string, at::Tensor> tensors_;
+  Quantization how_;
   mutable std::mutex lock_;
   std::set<std::string> used_;
 };
@@ -65,7 +68,7 @@ class RandomSource : public TensorSource {
   mutable std::map<std::string, std::vector<int64_t>> shapes_;  // the first asked for is right
 };
 
-Weights memory_weights(std::map<std::string, at::Tensor> tensors);
+Weights memory_weights(std::map<std::string, at::Tensor> tensors, Quantization how = {});
 Weights random_weights(uint64_t seed = 0, at::ScalarType dtype = at::kFloat);
 
 }  // namespace trireme

@@ -239,6 +239,19 @@ const std::vector<Bad> kRowsAndModels = {
     {"version: 1\nprompts: [a]\nmodel: {path: x, components: {vae: {tiling: true}}}\nlayout: {vae: "
      "{patch: 2}}",
      "[model.components.vae.tiling] true beside layout.vae.patch: 2 -> one of the two"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {vae: {quantize: int8}}}",
+     "[model.components.vae.quantize] int8 -> only linear layers are quantized, and the VAE has "
+     "convolutions -> leave it out"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {tokenizer_2: {quantize: fp8}}}",
+     "[model.components.tokenizer_2.quantize] fp8 -> it has no weights -> leave it out"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {scheduler: {quantize: fp8}}}",
+     "[model.components.scheduler.quantize] fp8 -> it has no weights -> leave it out"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {transformer: {quantize: int8, "
+     "double_quant: false}}}",
+     "[model.components.transformer.double_quant] false -> goes with quantize: nf4"},
+    {"version: 1\nprompts: [a]\nmodel: {path: x, components: {text_encoder: {double_quant: "
+     "true}}}",
+     "[model.components.text_encoder.double_quant] true -> goes with quantize: nf4"},
     {"version: '1'\nprompts: [a]\nmodel: {path: x}", "[version] \"1\" -> 1, the version"},
     {kStart + "prompts: a cat", "[prompts] a cat -> a list of at least one prompt"},
     {kStart + "prompts: []", "[prompts] an empty list -> a list of at least one prompt"},

@@ -17,7 +17,7 @@ model:
   dtype: float16
   components:
     text_encoder_3: null
-    transformer: {path: other/transformer, quantize: nf4, position_table: extend}
+    transformer: {path: other/transformer, quantize: nf4, double_quant: false, position_table: extend}
 prompts:
   - a cat
   - {prompt: "line\nbreak \u0001 é", prompt_2: b, seed: 0, sigmas: [1.0, 0.25]}

@@ -149,6 +149,7 @@ model:
     text_encoder_3: null
     transformer: {path: some/folder/transformer}
     text_encoder: {quantize: int8}
+    text_encoder_2: {quantize: nf4, double_quant: false}
 )");
   EXPECT_EQ(job.model.path.resolved, "org/name@refs/pr/3");
   EXPECT_TRUE(job.model.path.hub);
@@ -157,7 +158,10 @@ model:
   EXPECT_TRUE(job.model.components.at("text_encoder_3").absent);
   EXPECT_EQ(job.model.components.at("transformer").path->resolved, "/jobs/some/folder/transformer");
   EXPECT_EQ(job.model.components.at("text_encoder").quantize, Quantize::kInt8);
-  EXPECT_EQ(job.model.components.size(), 3u);
+  EXPECT_TRUE(job.model.components.at("text_encoder").double_quant);
+  EXPECT_EQ(job.model.components.at("text_encoder_2").quantize, Quantize::kNf4);
+  EXPECT_FALSE(job.model.components.at("text_encoder_2").double_quant);
+  EXPECT_EQ(job.model.components.size(), 4u);
 }
 
 TEST(Job, PathsAreRelativeToTheJobFile) {
