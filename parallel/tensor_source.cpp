@@ -59,7 +59,9 @@ at::Tensor Weights::read(const std::string& name, at::IntArrayRef shape) const {
 at::Tensor Weights::read(const std::string& name, at::IntArrayRef shape, int64_t dim,
                          Part part) const {
   source_->expect(path(name), shape);
-  return source_->read(path(name), dim, part);
+  const auto tensor = source_->read(path(name), dim, part);
+  keep(tensor);
+  return tensor;
 }
 
 void Weights::read_into(const at::Tensor& destination, const std::string& name,
@@ -82,6 +84,7 @@ at::Tensor read_stacked(at::ArrayRef<Weights> scopes, const std::string& name,
   for (size_t i = 0; i < scopes.size(); ++i) {
     scopes[i].read_into(stacked.narrow(0, i * height, height), name, shape, dim, part);
   }
+  scopes.front().keep(stacked);
   return stacked;
 }
 

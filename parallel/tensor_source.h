@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "parallel/quantization.h"
+#include "parallel/residence.h"
 #include "parallel/split.h"
 
 namespace trireme {
@@ -43,6 +44,15 @@ class TensorSource {
 
   // The slice as a tensor of its own, not to be written to: a source may lend what it has.
   virtual at::Tensor read(const std::string& name, int64_t dim, Part part);
+
+  // From here on tensors that layers keep live there; without, they are where they are.
+  void keep_in(std::shared_ptr<Residence> residence) { residence_ = std::move(residence); }
+  void keep(const at::Tensor& tensor) const {
+    if (residence_) residence_->add(tensor);
+  }
+
+ private:
+  std::shared_ptr<Residence> residence_;
 };
 
 class Weights {
@@ -65,6 +75,8 @@ class Weights {
   at::Tensor read_if(bool wanted, const std::string& name, at::IntArrayRef shape) const;
   // Another rank holds everything in this scope.
   void elsewhere() const;
+  // A tensor that a layer made of what it read, and keeps; those that are read are known.
+  void keep(const at::Tensor& tensor) const { source_->keep(tensor); }
   at::TensorOptions options(const std::string& name) const;
   Quantization quantization() const { return source_->quantization(); }
   std::optional<StoredCodes> codes(const std::string& name) const;

@@ -15,7 +15,7 @@ class Fp8Matrix final : public QuantizedMatrix {
 
   int64_t rows() const override { return numbers_.size(0); }
   int64_t columns() const override { return numbers_.size(1); }
-  int64_t bytes() const override { return static_cast<int64_t>(numbers_.nbytes()); }
+  std::vector<at::Tensor> tensors() const override { return {numbers_}; }
   void fill(const at::Tensor& tile, Part rows) const override;
   void fill_on_host(float* tile, Part rows) const override;
 

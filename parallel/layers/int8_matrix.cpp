@@ -94,10 +94,6 @@ Int8Matrix Int8Matrix::read(const MatrixSlice& slice, const StoredCodes& stored,
   return {std::move(codes), std::move(scales), slice, activation_threshold};
 }
 
-int64_t Int8Matrix::bytes() const {
-  return static_cast<int64_t>(codes_.nbytes() + scales_.nbytes());
-}
-
 void Int8Matrix::fill(const at::Tensor& tile, Part rows) const {
   const auto scales = scales_.narrow(0, rows.begin, rows.length).div(kSteps).unsqueeze(1);
   tile.copy_(codes_.narrow(0, rows.begin, rows.length).to(at::kFloat).mul_(scales));

@@ -22,7 +22,7 @@ class Int8Matrix final : public QuantizedMatrix {
 
   int64_t rows() const override { return codes_.size(0); }
   int64_t columns() const override { return codes_.size(1); }
-  int64_t bytes() const override;
+  std::vector<at::Tensor> tensors() const override { return {codes_, scales_}; }
   void fill(const at::Tensor& tile, Part rows) const override;
   void fill_on_host(float* tile, Part rows) const override;
   void multiply(const at::Tensor& x, const at::Tensor& y) const override;

@@ -158,11 +158,9 @@ Nf4Matrix Nf4Matrix::read(const MatrixSlice& slice, const StoredCodes& stored) {
                      .offset = stored.nested_offset}};
 }
 
-int64_t Nf4Matrix::bytes() const {
-  auto bytes = bytes_.nbytes();
-  if (scales_.defined()) return static_cast<int64_t>(bytes + scales_.nbytes());
-  bytes += nested_.codes.nbytes() + nested_.largest.nbytes() + nested_.values.nbytes();
-  return static_cast<int64_t>(bytes);
+std::vector<at::Tensor> Nf4Matrix::tensors() const {
+  if (scales_.defined()) return {bytes_, scales_};
+  return {bytes_, nested_.codes, nested_.largest, nested_.values};
 }
 
 at::Tensor Nf4Matrix::scales(Part rows) const {

@@ -20,7 +20,7 @@ class Nf4Matrix final : public QuantizedMatrix {
 
   int64_t rows() const override { return grid_.rows.length; }
   int64_t columns() const override { return grid_.columns.length; }
-  int64_t bytes() const override;
+  std::vector<at::Tensor> tensors() const override;
   void fill(const at::Tensor& tile, Part rows) const override;
   void fill_on_host(float* tile, Part rows) const override;
 

@@ -28,7 +28,7 @@ class PlainMatrix final : public QuantizedMatrix {
 
   int64_t rows() const override { return weight_.size(0); }
   int64_t columns() const override { return weight_.size(1); }
-  int64_t bytes() const override { return static_cast<int64_t>(weight_.nbytes()); }
+  std::vector<at::Tensor> tensors() const override { return {weight_}; }
   void fill(const at::Tensor& tile, Part rows) const override {
     tile.copy_(weight_.narrow(0, rows.begin, rows.length));
   }
@@ -39,6 +39,24 @@ class PlainMatrix final : public QuantizedMatrix {
  private:
   at::Tensor weight_;
 };
+
+MatrixPtr make_matrix(const MatrixSlice& slice, const Quantization& how) {
+  const auto codes = slice.weights().codes(slice.name());
+  switch (codes ? codes->kind : how.kind) {
+    case Quantization::Kind::kInt8:
+      return std::make_shared<Int8Matrix>(
+          codes ? Int8Matrix::read(slice, *codes, how.activation_threshold)
+                : Int8Matrix::quantize(slice, how.activation_threshold));
+    case Quantization::Kind::kNf4:
+      return std::make_shared<Nf4Matrix>(codes ? Nf4Matrix::read(slice, *codes)
+                                               : Nf4Matrix::quantize(slice, how.double_quant));
+    case Quantization::Kind::kFp8:
+      return std::make_shared<Fp8Matrix>(Fp8Matrix::quantize(slice));
+    case Quantization::Kind::kNone:
+      break;
+  }
+  return read_plain(slice);
+}
 
 }  // namespace
 
@@ -57,6 +75,12 @@ void for_each_tile(const QuantizedMatrix& matrix, const at::Tensor& like,
   } else {
     some(0, tiles);
   }
+}
+
+int64_t QuantizedMatrix::bytes() const {
+  int64_t sum = 0;
+  for (const auto& tensor : tensors()) sum += static_cast<int64_t>(tensor.nbytes());
+  return sum;
 }
 
 void QuantizedMatrix::multiply(const at::Tensor& x, const at::Tensor& y) const {
@@ -98,21 +122,9 @@ at::Tensor QuantizedMatrix::look_up(const at::Tensor& ids, at::ScalarType type) 
 }
 
 MatrixPtr read_quantized(const MatrixSlice& slice, const Quantization& how) {
-  const auto codes = slice.weights().codes(slice.name());
-  switch (codes ? codes->kind : how.kind) {
-    case Quantization::Kind::kInt8:
-      return std::make_shared<Int8Matrix>(
-          codes ? Int8Matrix::read(slice, *codes, how.activation_threshold)
-                : Int8Matrix::quantize(slice, how.activation_threshold));
-    case Quantization::Kind::kNf4:
-      return std::make_shared<Nf4Matrix>(codes ? Nf4Matrix::read(slice, *codes)
-                                               : Nf4Matrix::quantize(slice, how.double_quant));
-    case Quantization::Kind::kFp8:
-      return std::make_shared<Fp8Matrix>(Fp8Matrix::quantize(slice));
-    case Quantization::Kind::kNone:
-      break;
-  }
-  return read_plain(slice);
+  auto matrix = make_matrix(slice, how);
+  for (const auto& tensor : matrix->tensors()) slice.weights().keep(tensor);
+  return matrix;
 }
 
 MatrixPtr read_plain(const MatrixSlice& slice) {

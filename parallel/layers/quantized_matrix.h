@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "parallel/layers/matrix_slice.h"
 #include "parallel/quantization.h"
@@ -21,7 +22,8 @@ class QuantizedMatrix {
 
   virtual int64_t rows() const = 0;
   virtual int64_t columns() const = 0;
-  virtual int64_t bytes() const = 0;  // of codes and scales
+  virtual std::vector<at::Tensor> tensors() const = 0;  // codes and scales
+  int64_t bytes() const;                                // of these
 
   // The numbers of these rows into a tile [rows.length, columns] of any floating type: by ATen's
   // operators, on any device, and by loops on a CPU, float32 one row after the other.

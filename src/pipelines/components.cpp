@@ -81,6 +81,13 @@ nlohmann::json scheduler_config(const Repository& repository) {
   return repository.required("scheduler").config().values();
 }
 
+std::shared_ptr<ComponentSource> ComponentLoader::open(
+    const Component& component, std::optional<double> activation_threshold) const {
+  auto source = component.open(dtype_, device_, activation_threshold);
+  source->keep_in(residence_);
+  return source;
+}
+
 std::unique_ptr<TextEncoders> ComponentLoader::text_encoders(const Group& tensor) const {
   return family_of(repository_) == Family::kSd3 ? sd3_text_encoders(tensor)
                                                 : pixart_text_encoders(tensor);
@@ -106,7 +113,7 @@ Sd3TextEncoders::Clip ComponentLoader::clip(const std::string& encoder,
                                             const std::string& tokenizer_name,
                                             const Group& tensor) const {
   const auto component = repository_.required(encoder);
-  const auto source = component.open(dtype_, device_);
+  const auto source = open(component);
   ClipTextModel model(ClipConfig::read(component.config()), Weights(source), tensor);
   source->finish(kClipIgnored);
   return {tokenizer(tokenizer_name), std::move(model)};
@@ -114,7 +121,7 @@ Sd3TextEncoders::Clip ComponentLoader::clip(const std::string& encoder,
 
 T5Encoder ComponentLoader::t5(const std::string& encoder, const Group& tensor) const {
   const auto component = repository_.required(encoder);
-  const auto source = component.open(dtype_, device_, kT5ActivationThreshold);
+  const auto source = open(component, kT5ActivationThreshold);
   T5Encoder model(T5Config::read(component.config()), Weights(source), tensor);
   source->finish(kT5Ignored);
   return model;
@@ -126,7 +133,7 @@ std::shared_ptr<const Tokenizer> ComponentLoader::tokenizer(const std::string& n
 
 std::unique_ptr<Denoiser> ComponentLoader::denoiser(const Mesh& mesh, BeyondTable beyond) const {
   const auto component = repository_.required("transformer");
-  const auto source = component.open(dtype_, device_);
+  const auto source = open(component);
   std::unique_ptr<Denoiser> model;
   if (family_of(repository_) == Family::kSd3) {
     model = std::make_unique<Sd3Transformer>(Sd3Config::read(component.config()), Weights(source),
@@ -141,7 +148,7 @@ std::unique_ptr<Denoiser> ComponentLoader::denoiser(const Mesh& mesh, BeyondTabl
 
 VaeDecoder ComponentLoader::vae(const Group& patch, bool tiling) const {
   const auto component = repository_.required("vae");
-  const auto source = component.open(dtype_, device_);
+  const auto source = open(component);
   VaeDecoder decoder(VaeConfig::read(component.config()), Weights(source), patch, tiling);
   source->finish(kVaeIgnored);
   return decoder;

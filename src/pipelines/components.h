@@ -31,8 +31,10 @@ nlohmann::json scheduler_config(const Repository& repository);
 
 class ComponentLoader {
  public:
-  ComponentLoader(const Repository& repository, at::ScalarType dtype, at::Device device)
-      : repository_(repository), dtype_(dtype), device_(device) {}
+  // `residence`: where the weights live, or null.
+  ComponentLoader(const Repository& repository, at::ScalarType dtype, at::Device device,
+                  std::shared_ptr<Residence> residence = nullptr)
+      : repository_(repository), dtype_(dtype), device_(device), residence_(std::move(residence)) {}
 
   // Heads and hidden units over `tensor`.
   std::unique_ptr<TextEncoders> text_encoders(const Group& tensor) const;
@@ -45,11 +47,14 @@ class ComponentLoader {
   Sd3TextEncoders::Clip clip(const std::string& encoder, const std::string& tokenizer,
                              const Group& tensor) const;
   T5Encoder t5(const std::string& encoder, const Group& tensor) const;
+  std::shared_ptr<ComponentSource> open(const Component& component,
+                                        std::optional<double> activation_threshold = {}) const;
   std::shared_ptr<const Tokenizer> tokenizer(const std::string& name) const;
 
   const Repository& repository_;
   at::ScalarType dtype_;
   at::Device device_;
+  std::shared_ptr<Residence> residence_;
 };
 
 }  // namespace trireme

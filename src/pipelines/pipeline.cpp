@@ -71,10 +71,30 @@ void Pipeline::hold(const Parts& parts) {
   if (!text) text_.reset();
   if (!transformer) denoiser_.reset();
   if (!vae) vae_.reset();
-  const ComponentLoader load(repository_, options_.dtype, options_.device);
-  if (text && !text_) text_ = load.text_encoders(p.encoder_tensor);
-  if (transformer && !denoiser_) denoiser_ = load.denoiser(p.mesh, options_.beyond_table);
-  if (vae && !vae_) vae_.emplace(load.vae(p.patch, options_.tiles));
+  const auto loader = [&](std::shared_ptr<Residence>& home) {
+    bring({});  // those before
+    home = options_.waits_on_host ? std::make_shared<Residence>() : nullptr;
+    return ComponentLoader(repository_, options_.dtype, options_.device, home);
+  };
+  if (text && !text_) text_ = loader(text_home_).text_encoders(p.encoder_tensor);
+  if (transformer && !denoiser_)
+    denoiser_ = loader(transformer_home_).denoiser(p.mesh, options_.beyond_table);
+  if (vae && !vae_) vae_.emplace(loader(vae_home_).vae(p.patch, options_.tiles));
+}
+
+void Pipeline::bring(const Parts& parts) {
+  if (text_home_ && !parts.text) text_home_->leave();
+  if (transformer_home_ && !parts.transformer) transformer_home_->leave();
+  if (vae_home_ && !parts.vae) vae_home_->leave();
+  if (text_home_ && parts.text) text_home_->come();
+  if (transformer_home_ && parts.transformer) transformer_home_->come();
+  if (vae_home_ && parts.vae) vae_home_->come();
+}
+
+void Pipeline::fetch(const Parts& parts) {
+  if (text_home_ && parts.text) text_home_->fetch();
+  if (transformer_home_ && parts.transformer) transformer_home_->fetch();
+  if (vae_home_ && parts.vae) vae_home_->fetch();
 }
 
 int Pipeline::writer() const {

@@ -33,6 +33,7 @@ struct PipelineOptions {
   bool denoises = true;
   bool decodes = true;
   bool tiles = false;                               // large pictures are decoded in tiles
+  bool waits_on_host = false;                       // components, until somebody brings them
   BeyondTable beyond_table = BeyondTable::kRefuse;  // SD3's pictures larger than its positions
 };
 
@@ -52,6 +53,11 @@ class Pipeline {
   // no others: those are freed first, then what is missing is read. Every tensor of a file is read
   // by some rank or on the component's list of what is not needed.
   void hold(const Parts& parts);
+
+  // Where components wait on the host: of those held these are on the device for what follows, and
+  // no others. fetch() begins to bring some while others still work. Nothing where they do not.
+  void bring(const Parts& parts);
+  void fetch(const Parts& parts);
 
   // On the text encoders' ranks: the embeddings, a batch of one.
   TextEmbeddings encode(const Prompt& prompt) const { return (*text_)(prompt); }
@@ -92,6 +98,8 @@ class Pipeline {
   std::unique_ptr<TextEncoders> text_;  // on the encoders' ranks
   std::unique_ptr<Denoiser> denoiser_;  // on the transformer's ranks
   std::optional<VaeDecoder> vae_;       // on the VAE's ranks
+  // Of what of them waits on the host.
+  std::shared_ptr<Residence> text_home_, transformer_home_, vae_home_;
 };
 
 }  // namespace trireme

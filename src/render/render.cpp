@@ -60,6 +60,11 @@ void keep_freed_memory(bool less) {
   mallopt(M_TRIM_THRESHOLD, (less ? 32 : 256) << 20);
 }
 
+// On a CPU the host is where weights are already.
+bool waits_on_host(const Inputs& inputs, at::Device device) {
+  return inputs.job().layout.offload == LayoutChoice::Offload::kModel && !device.is_cpu();
+}
+
 Pipeline make_pipeline(const Inputs& inputs, const Machine& machine) {
   const auto& job = inputs.job();
   return {inputs.repository(),
@@ -70,6 +75,7 @@ Pipeline make_pipeline(const Inputs& inputs, const Machine& machine) {
            .denoises = inputs.denoises(),
            .decodes = inputs.decodes(),
            .tiles = decodes_in_tiles(job.model),
+           .waits_on_host = waits_on_host(inputs, machine.device),
            .beyond_table = inputs.beyond_table()}};
 }
 

@@ -4,8 +4,18 @@ namespace trireme {
 
 using Kind = Op::Kind;
 
-Worker::Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files,
-               StageClock& clock)
+namespace {
+
+// The component that an operation works with.
+Parts needed_by(Kind kind) {
+  if (kind == Kind::kEncode) return {.text = true};
+  if (kind == Kind::kDecode) return {.vae = true};
+  return {.transformer = kind == Kind::kBegin || kind == Kind::kForward};
+}
+
+}  // namespace
+
+Worker::Worker(const Inputs& inputs, Pipeline& pipeline, SampleFiles& files, StageClock& clock)
     : inputs_(inputs),
       pipeline_(pipeline),
       files_(files),
@@ -26,6 +36,22 @@ void Worker::forget_before(int64_t number) {
 }
 
 void Worker::perform(const Op& op) {
+  const auto parts = needed_by(op.kind);
+  if (parts.text || parts.transformer || parts.vae) pipeline_.bring(parts);
+  carry_out(op);
+  fetch_what_follows(op);
+}
+
+// Where components wait on the host, the next one comes while this one still works.
+void Worker::fetch_what_follows(const Op& op) {
+  if (op.kind == Kind::kEncode) pipeline_.fetch({.transformer = true});
+  if (op.kind == Kind::kDecode) pipeline_.fetch({.text = true});
+  const auto staged = staged_.find(op.visit.batch);
+  if (op.kind == Kind::kForward && staged->second.is_last(op.visit.step))
+    pipeline_.fetch({.vae = true});
+}
+
+void Worker::carry_out(const Op& op) {
   const auto number = op.visit.batch;
   switch (op.kind) {
     case Kind::kEncode:

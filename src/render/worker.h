@@ -17,7 +17,7 @@ namespace trireme {
 class Worker {
  public:
   // All must outlive this.
-  Worker(const Inputs& inputs, const Pipeline& pipeline, SampleFiles& files, StageClock& clock);
+  Worker(const Inputs& inputs, Pipeline& pipeline, SampleFiles& files, StageClock& clock);
 
   // Batches in the order in which a program numbers them.
   void add(Batch batch) { batches_.emplace(next_batch_++, std::move(batch)); }
@@ -27,6 +27,8 @@ class Worker {
   void perform(const Op& op);
 
  private:
+  void carry_out(const Op& op);
+  void fetch_what_follows(const Op& op);
   void encode(int64_t number);
   void begin(int64_t number);
   void denoise(const Op& op);
@@ -37,7 +39,7 @@ class Worker {
   void end(int64_t number);
 
   const Inputs& inputs_;
-  const Pipeline& pipeline_;
+  Pipeline& pipeline_;
   SampleFiles& files_;
   StageClock& clock_;
   const Role role_;
