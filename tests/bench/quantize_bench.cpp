@@ -79,6 +79,8 @@ void measure(const Options& options) {
   fmt::print("{}: {:.1f} MiB held, {:.1f} MiB more at the peak of loading, {:.1f} s\n",
              options.quantize, held / kMiB, (peak - held) / kMiB, taken.count());
   if (options.rounds == 0) return;
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // and while it works
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
   const auto ids = at::arange(options.tokens, at::kLong).remainder(30000).unsqueeze(0);
   std::optional<T5Encoder> plain;
   if (options.plain_too) plain.emplace(load(options, {}));
