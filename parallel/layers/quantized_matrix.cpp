@@ -1,9 +1,11 @@
 #include "parallel/layers/quantized_matrix.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
 
+#include "parallel/cpu.h"
 #include "parallel/error.h"
 #include "parallel/layers/fp8_matrix.h"
 #include "parallel/layers/int8_matrix.h"
@@ -87,9 +89,31 @@ void QuantizedMatrix::multiply(const at::Tensor& x, const at::Tensor& y) const {
   x.is_cpu() ? multiply_on_host(*this, x, y) : multiply_on_device(*this, x, y);
 }
 
+// oneDNN's small kernels take both as they are, where a BLAS would lay x out anew for every tile.
+void multiply_in_blocks(const QuantizedMatrix& matrix, const at::Tensor& x, const at::Tensor& y) {
+  constexpr int64_t kTokens = 256, kChannels = 256;
+  const auto across = x.t().contiguous();  // [columns, n]
+  const int64_t n = x.size(0), columns = matrix.columns();
+  for_each_tile(matrix, x, [&](Part rows) {
+    const auto tile = at::empty({rows.length, columns}, at::kFloat);
+    matrix.fill_on_host(tile.data_ptr<float>(), rows);
+    const auto products = at::empty({rows.length, n}, at::kFloat);
+    for (int64_t first = 0; first < n; first += kTokens)
+      for (int64_t k = 0; k < columns; k += kChannels)
+        at::native::cpublas::brgemm(rows.length, std::min(kTokens, n - first),
+                                    std::min(kChannels, columns - k), columns, n, n, k > 0,
+                                    tile.const_data_ptr<float>() + k,
+                                    across.const_data_ptr<float>() + k * n + first,
+                                    products.data_ptr<float>() + first, /*is_vnni=*/false);
+    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+    y.narrow(1, rows.begin, rows.length).copy_(products.t());
+  });
+}
+
 // A thread's share of the tiles goes through one buffer, and its product runs on that thread alone.
 void multiply_on_host(const QuantizedMatrix& matrix, const at::Tensor& x, const at::Tensor& y) {
   const bool float32 = x.scalar_type() == at::kFloat;
+  if (float32 && has_fast_products() && x.numel() > 0) return multiply_in_blocks(matrix, x, y);
   for_each_tile(matrix, x, [&](Part rows) {
     auto tile = at::empty({rows.length, matrix.columns()}, at::kFloat);
     matrix.fill_on_host(tile.data_ptr<float>(), rows);
