@@ -1,6 +1,8 @@
 // What the CPU at hand can do beyond the baseline that the program is compiled for.
 #pragma once
 
+#include <cstdint>
+
 namespace trireme {
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -10,6 +12,12 @@ namespace trireme {
 #else
 #define TRIREME_EACH_CPU
 #endif
+
+// The compiler's vectors: whatever a CPU has is used for them.
+constexpr int kLanes = 16;
+using Bytes = uint8_t __attribute__((vector_size(kLanes)));
+using Ints = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+using Floats = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 // Whether oneDNN makes small kernels of matrix products here (AVX-512).
 inline bool has_fast_products() {

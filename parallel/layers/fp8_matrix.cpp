@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <bit>
+#include <algorithm>
+#include <cstring>
 
 #include "parallel/cpu.h"
 #include "parallel/error.h"
@@ -14,16 +15,21 @@ constexpr double kLargest = 448;
 
 // An e4m3fn number's exponent and mantissa where float32 has them. Its smallest numbers, which have
 // no leading one, get it for a moment: as float32's own such numbers they would be slow.
-TRIREME_EACH_CPU void widen(const uint8_t* __restrict codes, float* __restrict numbers,
-                            int64_t count) {
-  constexpr uint32_t kBias = (127U - 7U) << 23U, kOne = 1U << 23U;
+TRIREME_EACH_CPU void widen(const uint8_t* codes, float* numbers, int64_t count) {
+  constexpr int32_t kBias = (127 - 7) << 23, kOne = 1 << 23;
   constexpr float kSmallest = 0x1p-6F;  // with a leading one
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t code = codes[i], bits = ((code & 0x7fU) << 20U) + kBias;
-    const float normal = std::bit_cast<float>(bits);
-    const float small = std::bit_cast<float>(bits + kOne) - kSmallest;
-    const float magnitude = (code & 0x78U) != 0 ? normal : small;
-    numbers[i] = (code & 0x80U) != 0 ? -magnitude : magnitude;
+  for (int64_t i = 0; i < count; i += kLanes) {
+    Bytes some = {};
+    const auto n = static_cast<size_t>(std::min<int64_t>(kLanes, count - i));
+    std::memcpy(&some, codes + i, n);
+    const Ints wide = __builtin_convertvector(some, Ints);
+    const Ints bits = ((wide & 0x7f) << 20) + kBias, more = bits + kOne;
+    Floats normal, small;
+    std::memcpy(&normal, &bits, sizeof(bits));
+    std::memcpy(&small, &more, sizeof(more));
+    const Floats magnitude = (wide & 0x78) != 0 ? normal : small - kSmallest;
+    const Floats number = (wide & 0x80) != 0 ? -magnitude : magnitude;
+    std::memcpy(numbers + i, &number, n * sizeof(float));
   }
 }
 

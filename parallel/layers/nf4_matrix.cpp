@@ -36,10 +36,6 @@ void decode_row(const uint8_t* bytes, float* numbers, int64_t count) {
   if (count % 2 == 1) numbers[count - 1] = table[bytes[count / 2]].first;
 }
 
-using Bytes = uint8_t __attribute__((vector_size(16)));
-using Ints = int32_t __attribute__((vector_size(64)));
-using Floats = float __attribute__((vector_size(64)));
-
 // Whole blocks, each with its scale: 32 codes at a time, as the compiler's vectors.
 TRIREME_EACH_CPU void decode_blocks(const uint8_t* bytes, const float* scales, float* numbers,
                                     int64_t blocks) {
