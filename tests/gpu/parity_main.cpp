@@ -36,7 +36,7 @@ TextEmbeddings on(at::Device device, const TextEmbeddings& text) {
 }
 
 at::Tensor denoise(const ComponentLoader& loader, const TextEmbeddings& text, at::Device device) {
-  const auto denoiser = loader.denoiser({});
+  const auto denoiser = loader.denoiser({}, BeyondTable::kRefuse);
   const auto latents = normals({1, denoiser->latent_channels(), kSide, kSide}, 1).to(device);
   const auto batch =
       denoiser->begin(text, {900, 500}, {.batch = 1, .height = kSide, .width = kSide});
