@@ -36,6 +36,8 @@ class Oracle:
                 **{name: None for name in absent},
             )
         )
+        if not self.is_sd3:
+            attach(self.pipe.transformer, folder / "transformer")
 
     @classmethod
     def of(cls, pipe: DiffusionPipeline) -> "Oracle":
@@ -49,8 +51,6 @@ class Oracle:
         self.pipe.set_progress_bar_config(disable=True)
         self.scheduler = self.pipe.scheduler
         self.is_sd3 = isinstance(self.pipe, StableDiffusion3Pipeline)
-        if not self.is_sd3:
-            attach(self.pipe.transformer, folder / "transformer")
 
     def pictures(self, row: Row, seeds: list[int]) -> list[Picture]:
         """One picture a seed, each from a generator of its own."""

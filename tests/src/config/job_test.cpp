@@ -250,7 +250,7 @@ output: {format: webp, container: webdataset}
 )");
   Refusal refusal = error_of([&] { refuse_unsupported(job); });
   EXPECT_EQ(refusal.exit, Exit::kBadJob);
-  for (const char* place : {"layout.offload", "output.format", "output.container"}) {
+  for (const char* place : {"output.format", "output.container"}) {
     EXPECT_NE(refusal.text.find(fmt::format("[{}] this version supports", place)),
               std::string::npos)
         << place << "\n"
