@@ -60,6 +60,7 @@ function(trireme_test name)
     trireme_precompile(${name})
   endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT MKL_CBWR=AUTO)  # as the program sets it
 endfunction()
 
 # One host without a network: loopback, and shared memory that works in containers. More ranks than

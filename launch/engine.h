@@ -10,6 +10,10 @@ namespace trireme {
 // What the shared object offers: its one exported function, trireme_engine(), returns this table.
 struct Engine {
   decltype(&render_command) render;
+  decltype(&plan_command) plan;
+  decltype(&learn_command) learn;
+  decltype(&calibrate_command) calibrate;
+  decltype(&bench_command) bench;
   decltype(&inspect_command) inspect;
 
   // Error (kBug) if the file beside the program is missing or broken.

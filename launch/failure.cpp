@@ -1,5 +1,7 @@
 #include "launch/failure.h"
 
+#include "parallel/out_of_memory.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,8 +16,12 @@
 namespace trireme {
 namespace {
 
-// Long enough for rank 0 to say what all ranks found, and for the launcher to end them then.
-constexpr auto kRankZeroFirst = std::chrono::seconds(2);
+// Long enough for rank 0 to say what all ranks found, and for the launcher to end them then; of
+// others that found it without rank 0, one speaks before the next.
+std::chrono::milliseconds turn_to_speak(int rank) {
+  constexpr int kRankZeroFirst = 2000, kNext = 100, kLastTurn = 20;
+  return std::chrono::milliseconds(kRankZeroFirst + kNext * std::min(rank, kLastTurn));
+}
 
 // What a launcher that ends us meanwhile is to see: the code, not a death by its signal.
 volatile std::sig_atomic_t exit_when_ended = 1;
@@ -35,10 +41,10 @@ void end_for_a_lost_page(int) {
   _exit(static_cast<int>(Exit::kInputOutput));
 }
 
-void let_rank_zero_speak(Exit exit) {
+void let_lower_ranks_speak(Exit exit, int rank) {
   exit_when_ended = static_cast<int>(exit);
   std::signal(SIGTERM, end_quietly);
-  std::this_thread::sleep_for(kRankZeroFirst);
+  std::this_thread::sleep_for(turn_to_speak(rank));
 }
 
 void say_the_last(const Failure& failure) {
@@ -52,16 +58,6 @@ void say_the_last(const Failure& failure) {
   _exit(static_cast<int>(failure.exit));
 }
 
-// Libraries say so in the text of a general error: LibTorch for the host and for a GPU, oneDNN
-// where a kernel finds no room, the system where a thread does not.
-bool tells_of_memory(const std::string& text) {
-  constexpr const char* kTexts[] = {"can't allocate memory", "out of memory",
-                                    "could not create a primitive", "could not execute a primitive",
-                                    "Resource temporarily unavailable"};
-  return std::any_of(std::begin(kTexts), std::end(kTexts),
-                     [&](const char* known) { return text.find(known) != std::string::npos; });
-}
-
 Failure out_of_memory() {
   return {Exit::kTryElsewhere,
           "[memory] an allocation failed -> more memory -> smaller batches or sizes, or more ranks "
@@ -71,15 +67,13 @@ Failure out_of_memory() {
 }  // namespace
 
 Failure Failure::of(const std::exception_ptr& exception) {
+  if (is_out_of_memory(exception)) return out_of_memory();
   try {
     std::rethrow_exception(exception);
   } catch (const Error& error) {
     return {error.exit(), error.what()};
-  } catch (const std::bad_alloc&) {
-    return out_of_memory();
   } catch (const std::exception& error) {
     const std::string text = error.what();
-    if (tells_of_memory(text)) return out_of_memory();
     // LibTorch's messages go on with a stack trace; the first line says what happened.
     return {Exit::kBug, "[bug] " + text.substr(0, text.find('\n')) +
                             " -> this should not happen -> please report it with the job file"};
@@ -100,7 +94,7 @@ void prepare_for_failures() {
 }
 
 void say_once(const Failure& failure, const Launched& launched) {
-  if (launched.rank != 0) let_rank_zero_speak(failure.exit);
+  if (launched.rank != 0) let_lower_ranks_speak(failure.exit, launched.rank);
   say_the_last(failure);
 }
 

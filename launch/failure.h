@@ -22,9 +22,9 @@ struct Failure {
 // mapped file that cannot be had, and an exception that nobody catches, end with a message.
 void prepare_for_failures();
 
-// Prints the message. Rank 0 does at once and the others a moment later: what all ranks found alike
-// is told by rank 0, whose end lets the launcher end the others; what one rank found it tells
-// itself.
+// Prints the message. Rank 0 does at once and the others a moment later, the lower ones first: what
+// several ranks found alike is told by the lowest, whose end lets the launcher end the others; what
+// one rank found it tells itself.
 void say_once(const Failure& failure, const Launched& launched);
 
 }  // namespace trireme

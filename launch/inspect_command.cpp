@@ -1,13 +1,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
-#include "src/image/png.h"
-#include "src/report/atomic_file.h"
+#include "src/image/picture.h"
+#include "src/output/commit.h"
 #include "src/report/human.h"
 #include "src/report/table.h"
 #include "src/weights/inspect.h"
@@ -43,7 +45,7 @@ void inspect_checkpoint_at(const InspectOptions& options) {
 }
 
 void inspect_picture(const InspectOptions& options) {
-  const auto header = read_png_header(options.path);
+  const auto header = read_picture_header(options.path);
   if (options.json) {
     nlohmann::json json = {{"height", header.size.height}, {"width", header.size.width}};
     for (const auto& text : header.texts)
@@ -71,13 +73,18 @@ void inspect_output(const InspectOptions& options) {
   if (!report.is_null()) std::cout << report.dump(2) << '\n';
 }
 
+bool is_picture(const fs::path& path) {
+  constexpr std::array<const char*, 4> kExtensions = {".png", ".jpg", ".jpeg", ".webp"};
+  return std::find(kExtensions.begin(), kExtensions.end(), path.extension()) != kExtensions.end();
+}
+
 }  // namespace
 
 Exit inspect_command(const InspectOptions& options) {
   const fs::path path = options.path;
   if (fs::exists(path / "job.json")) {
     inspect_output(options);
-  } else if (path.extension() == ".png") {
+  } else if (is_picture(path)) {
     inspect_picture(options);
   } else {
     inspect_checkpoint_at(options);

@@ -2,35 +2,17 @@
 
 #include <fmt/format.h>
 #include <mpi.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <thread>
 
+#include "launch/host.h"
 #include "parallel/error.h"
 #include "parallel/transports/mpi.h"
+#include "src/report/report.h"
 
 namespace trireme {
-namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
-
-}  // namespace
-
 class Process::Mpi {
  public:
   Mpi() {
@@ -43,12 +25,41 @@ class Process::Mpi {
   ~Mpi() { MPI_Finalize(); }
   Mpi(const Mpi&) = delete;
   Mpi& operator=(const Mpi&) = delete;
+
+  // What MPI knows, which is right: a launcher's variables may be left over or missing.
+  Launched place() const {
+    Launched place;
+    MPI_Comm_rank(MPI_COMM_WORLD, &place.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &place.size);
+    MPI_Comm host = MPI_COMM_NULL;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+    MPI_Comm_rank(host, &place.local_rank);
+    MPI_Comm_size(host, &place.local_size);
+    MPI_Comm_free(&host);
+    return place;
+  }
 };
+
+namespace {
+
+void check_place(const Launched& told, const Launched& found) {
+  if (told.rank == found.rank && told.size == found.size) return;
+  throw Error(
+      Exit::kUnavailable,
+      fmt::format("[launcher] rank {} of {} by the launcher's variables, {} of {} by MPI -> "
+                  "the same -> srun without --mpi=pmix, mpirun of another MPI, or variables "
+                  "that another launcher left",
+                  told.rank, told.size, found.rank, found.size));
+}
+
+}  // namespace
 
 Process::Process(const Launched& launched, TransportOptions options)
     : launched_(launched), options_(options), host_(host_name()) {
   if (launched.size == 1) return;
   mpi_ = std::make_unique<Mpi>();
+  launched_ = mpi_->place();
+  check_place(launched, launched_);
   transport_ = mpi_world(options_);
   world_ = Group(transport_);
 }

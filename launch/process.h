@@ -24,6 +24,7 @@ class Process {
   const std::string& host() const { return host_; }
   // The world for tensors on this rank's GPU: NCCL over the same ranks. Collective.
   Group world_on(const CudaRuntime& cuda, int device) const;
+  int local_size() const { return launched_.local_size; }  // ranks on this host
   // This rank's GPU, if each rank of this host takes the next one.
   int local_rank() const { return launched_.local_rank; }
   // Says what went wrong with rank and host, then ends the world with the failure's exit code: no

@@ -2,43 +2,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include <iostream>
 
 #include "launch/commands.h"
+#include "launch/host.h"
 #include "launch/process.h"
-#include "parallel/device.h"
-#include "parallel/host_memory.h"
+#include "launch/workplace.h"
+#include "src/config/read_cluster.h"
 #include "src/render/render.h"
 
 namespace trireme {
 namespace {
-
-// Where this rank works: its world and device, with the GPU loaded only if the job asks for it.
-struct Place {
-  Group world;
-  at::Device device;
-  TensorMemory memory;
-};
-
-TensorMemory host_memory() {
-  auto& memory = HostMemory::counted();
-  return {.bytes = [&memory] { return memory.bytes(); },
-          .peak = [&memory] { return memory.peak(); },
-          .mark = [&memory] { memory.mark(); }};
-}
-
-// `auto` is the CPU: the CUDA half has not run on a GPU yet (docs/gpu.md).
-Place place_for(DeviceChoice choice, const Process& process) {
-  if (choice != DeviceChoice::kCuda) return {process.world(), at::kCPU, host_memory()};
-  const auto cuda = CudaRuntime::open();
-  const int device = process.local_rank() % cuda.devices();
-  cuda.use(device);
-  return {process.world_on(cuda, device),
-          at::Device(at::kCUDA, static_cast<int8_t>(device)),
-          {.bytes = [cuda, device] { return cuda.bytes(device); },
-           .peak = [cuda, device] { return cuda.peak_bytes(device); },
-           .mark = [cuda, device] { cuda.mark_peak(device); }}};
-}
 
 Surroundings terminal(const Launched& launched, bool quiet) {
   return {.rank = launched.rank,
@@ -51,8 +27,13 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1e3));
 }
 
-void say_how_it_ended(Exit exit, const Job& job, int signal) {
-  if (exit == Exit::kDone) std::cout << job.output.path.resolved << std::endl;
+// mpirun ends its ranks a second after it has passed a signal on; SIGUSR1 is sent ahead of an end.
+double grace_of(int signal) {
+  return signal == SIGUSR1 ? 30 : 0.8;
+}
+
+void say_how_it_ended(Exit exit, const Job& job, int signal, bool says_where) {
+  if (exit == Exit::kDone && says_where) std::cout << job.output.path.resolved << std::endl;
   if (exit == Exit::kDrained)
     std::cerr << fmt::format(
         "[render] signal {} -> stopped at a step, nothing is half-written -> "
@@ -67,18 +48,29 @@ Exit render_command(const Job& job, const RenderOptions& options, const Launched
   const Process process(launched, {.deadline = milliseconds(options.deadline)});
   at::set_num_threads(job.threads.value_or(process.threads()));
   try {
-    const auto [world, device, memory] = place_for(job.device, process);
+    const auto [world, device, memory, name, bytes] = workplace_for(job.device, process);
     std::function<void(const std::string&)> memory_report;
     if (options.memory_report) memory_report = [](const std::string& table) { std::cout << table; };
-    const auto exit = render(job,
-                             {.world = world,
-                              .host = process.host(),
-                              .device = device,
-                              .memory = memory,
-                              .terminal = terminal(launched, options.quiet),
-                              .stop_signal = [&] { return stop.received(); }},
-                             {.trace = options.trace, .memory = memory_report});
-    if (launched.rank == 0) say_how_it_ended(exit, job, stop.received());
+    const auto warning = [](const std::string& line) { std::cerr << line << '\n'; };
+    std::function<void(const std::string&)> choice;
+    if (!options.quiet)
+      choice = [](const std::string& layout) { std::cerr << "layout: " << layout << '\n'; };
+    const auto exit = render(
+        job,
+        {.world = world,
+         .host = process.host(),
+         .device = device,
+         .memory = memory,
+         .device_name = name,
+         .memory_bytes = bytes,
+         .threads = at::get_num_threads(),
+         .calibrated = options.cluster.empty() ? calibrated_cluster()
+                                               : std::optional(read_cluster(options.cluster)),
+         .terminal = terminal(launched, options.quiet),
+         .stop_signal = [&] { return stop.received(); },
+         .seconds_to_stop = [&] { return options.grace.value_or(grace_of(stop.received())); }},
+        {.trace = options.trace, .memory = memory_report, .choice = choice, .warning = warning});
+    if (launched.rank == 0) say_how_it_ended(exit, job, stop.received(), options.says_where);
     return exit;
   } catch (...) {
     stop.let_go();

@@ -1,6 +1,7 @@
 #include "launch/stop_signal.h"
 
 #include <initializer_list>
+#include <utility>
 
 namespace trireme {
 namespace {
@@ -20,14 +21,17 @@ void StopSignal::let_go() {
   if (!watcher_.joinable()) return;
   over_ = true;
   watcher_.join();
+  std::signal(SIGUSR1, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
 }
 
 void StopSignal::watch() {
+  bool told_to_end = false;
   while (!over_) {
     const int signal = sigtimedwait(&signals_, nullptr, &kBetweenLooks);
     if (signal <= 0) continue;
-    if (received_.exchange(signal) == 0) continue;
+    if (received_ == 0) received_ = signal;
+    if (signal == SIGUSR1 || !std::exchange(told_to_end, true)) continue;
     pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
     raise(signal);  // the default: the process ends
   }

@@ -1,7 +1,8 @@
 // StopSignal: while it lives, SIGINT, SIGTERM and SIGUSR1 are remembered instead of ending the
-// process, so that the work can stop at the next step with everything written whole. A second one
-// ends at once. Of these mpirun hands on SIGUSR1 alone without ending the ranks itself a moment
-// later.
+// process, so that the work can stop at the next step with everything written whole. A second
+// SIGINT or SIGTERM ends at once; SIGUSR1 is a wish however often it comes, as Slurm and a batch
+// script may both tell a rank to stop. Of these mpirun and srun hand on SIGUSR1 alone without
+// ending the ranks themselves a moment later.
 #pragma once
 
 #include <atomic>
@@ -20,9 +21,9 @@ class StopSignal {
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
-  // The signal that came, or 0.
+  // The signal that came first, or 0.
   int received() const { return received_; }
-  // From here on signals end the process.
+  // From here on signals end the process, but for SIGUSR1, whose wish is fulfilled.
   void let_go();
 
  private:

@@ -1,9 +1,11 @@
-// MeshCoordinates: where one rank stands in a mesh, and so what it holds, as plain numbers. A Mesh
-// gives its own (mesh.h); a plan makes them up for ranks that do not exist. By default one rank
-// holds everything.
+// MeshShape: how many ranks a component has along each axis. MeshCoordinates: where one rank stands
+// in a mesh, and so what it holds, as plain numbers. A Mesh gives its own (mesh.h); a plan makes
+// them up for ranks that do not exist. By default one rank holds everything.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "parallel/split.h"
 
@@ -21,6 +23,22 @@ struct Coordinate {
   bool first() const { return rank == 0; }
   bool last() const { return rank == ranks - 1; }
 };
+
+struct MeshShape {
+  int guidance = 1;
+  int pipeline = 1;
+  int sequence = 1;
+  int ring = 1;  // of `sequence`: ranks among which keys and values travel; the rest trade heads
+  int tensor = 1;
+  std::vector<int64_t> blocks = {};  // of each stage of the pipeline; empty: by their cost
+
+  int ranks() const { return guidance * pipeline * sequence * tensor; }
+  bool operator==(const MeshShape&) const = default;
+};
+
+// The blocks of each stage: those of the shape, or so that the slowest stage costs least.
+Split stages_of(const MeshShape& shape, const std::vector<double>& block_costs);
+std::string to_string(const MeshShape& shape);  // "guidance 2 x tensor 4", or "one rank"
 
 struct MeshCoordinates {
   Coordinate pipeline = {};

@@ -1,24 +1,26 @@
 #include "parallel/host_memory.h"
 
 #include <c10/core/CPUAllocator.h>
-#include <malloc.h>
+
+#include <new>
 
 namespace trireme {
 
-// The allocator that was there before, with a count around it. The context of its memory is the
-// memory, as there, so that raw_allocate and raw_deallocate work; what a block took is asked of
-// malloc when it goes, for a deleter is given nothing but the address.
+// The allocator that was there before, with a count around it. How much was asked for stands in
+// front of a block, for a deleter is given nothing but the address. The context of a tensor's
+// memory is the memory, as there, so that raw_allocate and raw_deallocate work.
 class CountingAllocator : public c10::Allocator {
  public:
   explicit CountingAllocator(HostMemory& memory)
       : inner_(*c10::GetDefaultCPUAllocator()), memory_(memory) {}
 
   c10::DataPtr allocate(size_t n) override {
-    auto data = inner_.allocate(n);
-    memory_.add(size_of(data.get()));
-    const bool exchanged = data.compare_exchange_deleter(inner_.raw_deleter(), &release);
-    TORCH_INTERNAL_ASSERT(exchanged);
-    return data;
+    if (n == 0) return inner_.allocate(0);
+    auto* block = static_cast<char*>(inner_.raw_allocate(n + kAhead));
+    new (block) size_t(n);
+    memory_.add(static_cast<int64_t>(n));
+    auto* data = block + kAhead;
+    return {data, data, &release, at::Device(at::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* to, const void* from, size_t n) const override {
@@ -26,10 +28,13 @@ class CountingAllocator : public c10::Allocator {
   }
 
  private:
-  static int64_t size_of(void* data) { return static_cast<int64_t>(malloc_usable_size(data)); }
+  static constexpr size_t kAhead = c10::gAlignment;
+
   static void release(void* data) {
-    HostMemory::counted().remove(size_of(data));
-    c10::GetDefaultCPUAllocator()->raw_deallocate(data);
+    if (data == nullptr) return;
+    auto* block = static_cast<char*>(data) - kAhead;
+    HostMemory::counted().remove(static_cast<int64_t>(*reinterpret_cast<size_t*>(block)));
+    c10::GetDefaultCPUAllocator()->raw_deallocate(block);
   }
 
   c10::Allocator& inner_;

@@ -3,10 +3,11 @@
 // there is one HostMemory, shared by ranks that are threads. Memory that was allocated before the
 // first use is not counted, and neither is its release. GPUs: parallel/device.h.
 //
-// Counted is what malloc gives for it, a few bytes more than asked for: the data of all tensors,
-// temporaries, and oneDNN's packed weights and scratch, which it asks ATen for. Not counted is what
-// does not come from ATen: pages of mapped weight files, std::vectors (the tiles of streamed
-// attention), tokenizers, MPI's buffers, the program itself.
+// Counted is what is asked for, the same on every machine: the data of all tensors, temporaries,
+// and oneDNN's packed weights and scratch, which it asks ATen for. Not counted is what malloc adds
+// (about a hundred bytes a tensor, up to a page from 128 KiB on), and what does not come from ATen:
+// pages of mapped weight files, std::vectors (the tiles of streamed attention), tokenizers, MPI's
+// buffers, the program itself.
 #pragma once
 
 #include <atomic>

@@ -1,30 +1,12 @@
 #include "parallel/mesh.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <array>
-#include <vector>
 
 #include "parallel/error.h"
 
 namespace trireme {
-namespace {
-
-struct Axis {
-  const char* name;
-  int ranks;
-};
-
-std::array<Axis, 4> axes(const MeshShape& shape) {
-  return {{{"guidance", shape.guidance},
-           {"pipeline", shape.pipeline},
-           {"sequence", shape.sequence},
-           {"tensor", shape.tensor}}};
-}
-
-}  // namespace
-
 Mesh Mesh::over(const Group& group, MeshShape shape) {
   if (group.size() != shape.ranks()) {
     throw Error(Exit::kBadJob,
@@ -38,12 +20,13 @@ Mesh Mesh::over(const Group& group, MeshShape shape) {
                                            shape.ring, shape.sequence));
   }
   Mesh mesh;
+  mesh.shape = shape;
   const std::array<Group*, 4> groups{&mesh.guidance, &mesh.pipeline, &mesh.sequence.all,
                                      &mesh.tensor};
-  const auto sizes = axes(shape);
+  const std::array<int, 4> sizes{shape.guidance, shape.pipeline, shape.sequence, shape.tensor};
   int inner = 1;  // ranks that one step along the axis passes
   for (int axis = 3; axis >= 0; --axis) {
-    const int size = sizes[axis].ranks;
+    const int size = sizes[axis];
     const int coordinate = group.rank() / inner % size;
     // All ranks that agree in everything but this coordinate; an axis of one needs no talk.
     if (size > 1) *groups[axis] = group.split(group.rank() - coordinate * inner, coordinate);
@@ -63,14 +46,6 @@ MeshCoordinates Mesh::coordinates() const {
           .ulysses = on(sequence.ulysses),
           .ring = on(sequence.ring),
           .tensor = on(tensor)};
-}
-
-std::string to_string(const MeshShape& shape) {
-  std::vector<std::string> words;
-  for (const auto& axis : axes(shape)) {
-    if (axis.ranks != 1) words.push_back(fmt::format("{} {}", axis.name, axis.ranks));
-  }
-  return words.empty() ? "one rank" : fmt::format("{}", fmt::join(words, " x "));
 }
 
 }  // namespace trireme

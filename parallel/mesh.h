@@ -3,23 +3,10 @@
 // should be neighbours. A default Mesh is one rank on every axis.
 #pragma once
 
-#include <string>
-
 #include "parallel/coordinates.h"
 #include "parallel/group.h"
 
 namespace trireme {
-
-struct MeshShape {
-  int guidance = 1;
-  int pipeline = 1;
-  int sequence = 1;
-  int ring = 1;  // of `sequence`: ranks among which keys and values travel; the rest trade heads
-  int tensor = 1;
-
-  int ranks() const { return guidance * pipeline * sequence * tensor; }
-  bool operator==(const MeshShape&) const = default;
-};
 
 // The ranks that hold the other tokens, as a ring of Ulysses groups: those of a Ulysses group talk
 // more and so are neighbours.
@@ -30,6 +17,7 @@ struct Sequence {
 };
 
 struct Mesh {
+  MeshShape shape;
   Group guidance;  // ranks that compute the other guidance branch of the same samples
   Group pipeline;  // ranks that hold the other blocks
   Sequence sequence;
@@ -41,7 +29,5 @@ struct Mesh {
   // Where this rank stands; the branch of guidance cuts no evaluation.
   MeshCoordinates coordinates() const;
 };
-
-std::string to_string(const MeshShape& shape);  // "guidance 2 x tensor 4", or "one rank"
 
 }  // namespace trireme

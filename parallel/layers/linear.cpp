@@ -19,7 +19,7 @@ bool is_quantized(at::ArrayRef<Weights> scopes, const LinearShape& shape) {
 }
 
 // The cut weights of the scopes, one below the other, with a bias or none.
-LinearMap read_map(at::ArrayRef<Weights> scopes, const LinearShape& shape, const Cut& cut,
+LinearMap read_map(at::ArrayRef<Weights> scopes, const LinearShape& shape, const MatrixCut& cut,
                    at::Tensor bias, Sums sums = Sums::kPlain) {
   if (!is_quantized(scopes, shape)) {
     const std::vector<int64_t> sizes{shape.out, shape.in};

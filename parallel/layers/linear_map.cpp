@@ -16,8 +16,14 @@ bool widens(const at::Tensor& weight) {
          weight.numel() < kLargestWideWeight;
 }
 
+// oneDNN adds up the products of narrower weights in an order that depends on how many threads
+// there are; a rank's share of the cores depends on how many ranks there are, and pictures must
+// not.
+constexpr int64_t kWidestOrderedByThreads = 64;
+
 bool packs(const at::Tensor& weight) {
-  return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.numel() > 0 &&
+  return weight.is_cpu() && weight.dim() == 2 && weight.size(0) > kWidestOrderedByThreads &&
+         weight.scalar_type() == at::kFloat && weight.numel() > 0 &&
          weight.numel() * weight.element_size() <= kLargestPackedBytes &&
          at::globalContext().userEnabledMkldnn();
 }

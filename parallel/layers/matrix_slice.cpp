@@ -15,7 +15,7 @@ at::Tensor largest_over(const Group& group, const at::Tensor& x) {
   return group.alone() ? x : group.all_gather(x.unsqueeze(0), 0).amax(0);
 }
 
-MatrixSlice::MatrixSlice(Weights weights, std::string name, int64_t out, int64_t in, Cut cut)
+MatrixSlice::MatrixSlice(Weights weights, std::string name, int64_t out, int64_t in, MatrixCut cut)
     : weights_(std::move(weights)),
       name_(std::move(name)),
       out_(out),

@@ -16,7 +16,7 @@
 namespace trireme {
 
 // Which part of which dimension; the ranks of `group` hold the other parts.
-struct Cut {
+struct MatrixCut {
   int64_t dim = 0;
   Part part = {};
   Group group = {};
@@ -27,7 +27,7 @@ at::Tensor largest_over(const Group& group, const at::Tensor& x);
 
 class MatrixSlice {
  public:
-  MatrixSlice(Weights weights, std::string name, int64_t out, int64_t in, Cut cut);
+  MatrixSlice(Weights weights, std::string name, int64_t out, int64_t in, MatrixCut cut);
 
   int64_t rows() const { return rows_.length; }
   int64_t columns() const { return columns_.length; }
@@ -53,7 +53,7 @@ class MatrixSlice {
   Weights weights_;
   std::string name_;
   int64_t out_, in_;
-  Cut cut_;
+  MatrixCut cut_;
   Part rows_, columns_;
   mutable at::Tensor cut_columns_;  // float32 [out, columns], once it has been read
 };

@@ -6,8 +6,6 @@
 #include <cmath>
 #include <vector>
 
-#include "parallel/cpu.h"
-
 namespace trireme {
 namespace {
 
@@ -27,15 +25,15 @@ at::Tensor midpoints(const at::Tensor& values) {
   return values.narrow(0, 0, n).add(values.narrow(0, 1, n)).div_(2);
 }
 
-// How many bounds each number is above: what bucketize finds by a search, without its branches.
-TRIREME_EACH_CPU void count_bounds(const float* numbers, const float* bounds, int32_t* codes,
-                                   int64_t count) {
-  constexpr int kBounds = static_cast<int>(kNf4Values.size()) - 1;
-  for (int64_t i = 0; i < count; ++i) {
-    int32_t code = 0;
-    for (int b = 0; b < kBounds; ++b) code += numbers[i] > bounds[b];
-    codes[i] = code;
-  }
+at::Tensor nf4_values() {
+  return at::tensor(at::ArrayRef<float>(kNf4Values.data(), kNf4Values.size()));
+}
+
+// Two codes to a byte.
+at::Tensor packed(const at::Tensor& codes) {
+  const auto even = at::constant_pad_nd(codes.to(at::kByte), {0, codes.size(1) % 2});
+  const auto pairs = even.view({codes.size(0), even.size(1) / 2, 2});
+  return pairs.select(2, 0).bitwise_left_shift(4).bitwise_or(pairs.select(2, 1));
 }
 
 // Index of the nearest value; the lower of two that are as near.
@@ -52,6 +50,12 @@ int64_t BlockGrid::per_row() const {
   if (columns.length == 0) return 0;
   const int64_t latest = aligned() ? 0 : kNf4Block - 1;  // where in its block a row may begin
   return (latest + columns.length - 1) / kNf4Block + 1;
+}
+
+at::Tensor BlockGrid::places(Part part) const {
+  const auto begins =
+      at::arange(part.begin, part.end(), at::kLong).add_(rows.begin).mul_(in).add_(columns.begin);
+  return begins.unsqueeze(1).add(at::arange(columns.length, at::kLong));
 }
 
 at::Tensor BlockGrid::block_numbers(int64_t blocks, Part part) const {
@@ -90,35 +94,21 @@ void raise_largest(const at::Tensor& largest, const at::Tensor& numbers, const B
     largest.index_put_({blocks}, magnitudes);
     return;
   }
-  const auto all = at::arange(grid.columns.length, at::kLong).to(largest.device());
-  const auto begins = at::arange(rows.begin, rows.end(), at::kLong)
-                          .add_(grid.rows.begin)
-                          .mul_(grid.in)
-                          .add_(grid.columns.begin)
-                          .to(largest.device());
-  const auto block = begins.unsqueeze(1).add(all).floor_divide_(kNf4Block);
+  const auto block = grid.places(rows).floor_divide_(kNf4Block).to(largest.device());
   largest.scatter_reduce_(0, block.flatten(), magnitudes.flatten(), "amax");
 }
 
-at::Tensor nf4_codes(const at::Tensor& numbers, const at::Tensor& scales,
-                     const at::Tensor& divided) {
-  static const auto bounds =
-      midpoints(at::tensor(at::ArrayRef<float>(kNf4Values.data(), kNf4Values.size())));
-  const auto safe = scales.clamp_min(kTiny);
+at::Tensor nf4_bytes(const at::Tensor& numbers, const at::Tensor& largest, const BlockGrid& grid,
+                     Part rows, int64_t count) {
+  const auto of_rows = grid.block_numbers(largest.size(0), rows).to(largest.device());
+  const auto safe = grid.spread(largest.index({of_rows}), rows).clamp_min(kTiny);
   auto scaled = numbers * safe.reciprocal();
-  if (divided.defined()) scaled = at::where(divided, numbers / safe, scaled);
-  scaled = scaled.clamp_(-1, 1).contiguous();
-  if (!scaled.is_cpu()) return at::bucketize(scaled, bounds.to(scaled.device()), true);
-  auto codes = at::empty(scaled.sizes(), at::kInt);
-  count_bounds(scaled.const_data_ptr<float>(), bounds.const_data_ptr<float>(),
-               codes.data_ptr<int32_t>(), scaled.numel());
-  return codes;
-}
-
-at::Tensor packed(const at::Tensor& codes) {
-  const auto even = at::constant_pad_nd(codes.to(at::kByte), {0, codes.size(1) % 2});
-  const auto pairs = even.view({codes.size(0), even.size(1) / 2, 2});
-  return pairs.select(2, 0).bitwise_left_shift(4).bitwise_or(pairs.select(2, 1));
+  if (count % kNf4Block != 0) {
+    const auto of_all = grid.places(rows).to(largest.device());
+    scaled = at::where(of_all.ge(count - count % kNf4Block), numbers / safe, scaled);
+  }
+  const auto bounds = midpoints(nf4_values()).to(largest.device());
+  return packed(at::bucketize(scaled.clamp_(-1, 1), bounds, /*out_int32=*/true));
 }
 
 at::Tensor unpacked(const at::Tensor& bytes, int64_t columns) {

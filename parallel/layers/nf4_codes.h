@@ -44,27 +44,35 @@ struct BlockGrid {
   int64_t begin(int64_t row) const { return (rows.begin + row) * in + columns.begin; }
   int64_t first_block(int64_t row) const { return begin(row) / kNf4Block; }
   int64_t phase(int64_t row) const { return begin(row) % kNf4Block; }
-  // All rows begin with a block.
-  bool aligned() const { return in % kNf4Block == 0 && columns.begin % kNf4Block == 0; }
+  // All rows of the matrix begin with a block.
+  bool rows_apart() const { return in % kNf4Block == 0; }
+  // ... and those of the rectangle.
+  bool aligned() const { return rows_apart() && columns.begin % kNf4Block == 0; }
   int64_t per_row() const;
+  // int64 [rows.length, columns]: where in the whole matrix these rows' numbers stand.
+  at::Tensor places(Part rows) const;
   // int64 [rows.length, per_row()]; `blocks` of the matrix: those past the end are the last.
   at::Tensor block_numbers(int64_t blocks, Part rows) const;
   // scales [rows.length, per_row()] of these rows -> what each number's is, [rows.length, columns]
   at::Tensor spread(const at::Tensor& scales, Part rows) const;
 };
 
+// What makes codes of a matrix, some rows at a time: by ATen's operators, on any device, and by
+// loops on a CPU. Both give the same bits.
+//
 // Raises blocks' largest magnitudes, float32 [blocks], to those of numbers [rows.length, columns].
+// A row that ends inside of a block shares it with the next one.
 void raise_largest(const at::Tensor& largest, const at::Tensor& numbers, const BlockGrid& grid,
                    Part rows);
+void raise_largest_on_host(float* largest, const float* numbers, const BlockGrid& grid, Part rows);
 
-// numbers, float32, and the scale of each -> int32 codes 0 to 15. `divided`: those whose block is
-// not full, which bitsandbytes divides where it multiplies the others by the reciprocal; may be
-// undefined.
-at::Tensor nf4_codes(const at::Tensor& numbers, const at::Tensor& scales,
-                     const at::Tensor& divided);
-
-// Codes [rows, columns], two to a byte, the first in the upper half: uint8 [rows, columns / 2 up].
-at::Tensor packed(const at::Tensor& codes);
+// Numbers, float32 [rows.length, columns], by those largest magnitudes -> codes, two to a byte, the
+// first in the upper half: uint8 [rows.length, columns / 2 up]. `count`: of the whole matrix. Its
+// last block, if it is not full, bitsandbytes divides where it multiplies others by the reciprocal.
+at::Tensor nf4_bytes(const at::Tensor& numbers, const at::Tensor& largest, const BlockGrid& grid,
+                     Part rows, int64_t count);
+void nf4_bytes_on_host(uint8_t* bytes, const float* numbers, const float* largest,
+                       const BlockGrid& grid, Part rows, int64_t count);
 at::Tensor unpacked(const at::Tensor& bytes, int64_t columns);  // int32 [rows, columns]
 
 // Scales as 8-bit codes.

@@ -66,18 +66,37 @@ int64_t block_count(int64_t out, int64_t in) {
   return (out * in + kNf4Block - 1) / kNf4Block;
 }
 
-// Which numbers are in the last block of a matrix that ends inside of it; undefined if all is full.
-at::Tensor in_broken_block(const MatrixSlice& slice, const BlockGrid& grid, Part rows) {
-  const int64_t count = slice.out() * slice.in(), full = count / kNf4Block * kNf4Block;
-  if (full == count) return {};
-  const auto begins = at::arange(rows.begin, rows.end(), at::kLong)
-                          .add_(grid.rows.begin)
-                          .mul_(grid.in)
-                          .add_(grid.columns.begin);
-  return begins.unsqueeze(1)
-      .add(at::arange(grid.columns.length, at::kLong))
-      .ge(full)
-      .to(slice.device());
+// float32 [blocks] of the whole matrix, zero where this rank has nothing.
+at::Tensor largest_of_blocks(const MatrixSlice& slice, const BlockGrid& grid) {
+  const auto blocks = block_count(slice.out(), slice.in());
+  const auto largest =
+      at::zeros({blocks}, at::TensorOptions().dtype(at::kFloat).device(slice.device()));
+  const auto raise = [&](const at::Tensor& numbers, Part rows) {
+    if (!numbers.is_cpu()) return raise_largest(largest, numbers, grid, rows);
+    raise_largest_on_host(largest.data_ptr<float>(), numbers.contiguous().const_data_ptr<float>(),
+                          grid, rows);
+  };
+  // Of rows that share a block, only one thread may raise it.
+  using Order = MatrixSlice::Order;
+  slice.for_each_chunk(raise, grid.rows_apart() ? Order::kAny : Order::kInTurn);
+  return largest;
+}
+
+// uint8 [rows, columns / 2 up]
+at::Tensor bytes_of(const MatrixSlice& slice, const BlockGrid& grid, const at::Tensor& largest) {
+  const auto bytes = at::empty({slice.rows(), (slice.columns() + 1) / 2},
+                               at::TensorOptions().dtype(at::kByte).device(slice.device()));
+  const int64_t count = slice.out() * slice.in();
+  slice.for_each_chunk([&](const at::Tensor& numbers, Part rows) {
+    const auto to = bytes.narrow(0, rows.begin, rows.length);
+    if (!numbers.is_cpu()) {
+      to.copy_(nf4_bytes(numbers, largest, grid, rows, count));
+      return;
+    }
+    nf4_bytes_on_host(to.data_ptr<uint8_t>(), numbers.contiguous().const_data_ptr<float>(),
+                      largest.const_data_ptr<float>(), grid, rows, count);
+  });
+  return bytes;
 }
 
 // The codes of a file, [n / 2 up, 1], that run on from row to row, as ours, whose rows begin anew.
@@ -147,20 +166,8 @@ at::Tensor Nf4Matrix::own(const at::Tensor& of_blocks) const {
 
 Nf4Matrix Nf4Matrix::quantize(const MatrixSlice& slice, bool double_quant) {
   const BlockGrid grid{slice.in(), slice.row_part(), slice.column_part()};
-  const auto on_device = at::TensorOptions().device(slice.device());
-  const auto blocks = block_count(slice.out(), slice.in());
-  auto largest = at::zeros({blocks}, on_device.dtype(at::kFloat));
-  slice.for_each_chunk(
-      [&](const at::Tensor& numbers, Part rows) { raise_largest(largest, numbers, grid, rows); });
-  largest = largest_over(slice.group(), largest);
-  const auto bytes =
-      at::empty({slice.rows(), (slice.columns() + 1) / 2}, on_device.dtype(at::kByte));
-  slice.for_each_chunk([&](const at::Tensor& numbers, Part rows) {
-    const auto of_rows = grid.block_numbers(blocks, rows).to(slice.device());
-    const auto scales = grid.spread(largest.index({of_rows}), rows);
-    const auto codes = nf4_codes(numbers, scales, in_broken_block(slice, grid, rows));
-    bytes.narrow(0, rows.begin, rows.length).copy_(packed(codes));
-  });
+  const auto largest = largest_over(slice.group(), largest_of_blocks(slice, grid));
+  const auto bytes = bytes_of(slice, grid, largest);
   if (double_quant) return {grid, bytes, quantize_scales(largest)};
   return {grid, bytes, largest};
 }

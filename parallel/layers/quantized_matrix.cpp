@@ -10,6 +10,7 @@
 #include "parallel/layers/fp8_matrix.h"
 #include "parallel/layers/int8_matrix.h"
 #include "parallel/layers/nf4_matrix.h"
+#include "parallel/out_of_memory.h"
 
 namespace trireme {
 namespace {
@@ -94,6 +95,7 @@ void multiply_in_blocks(const QuantizedMatrix& matrix, const at::Tensor& x, cons
   constexpr int64_t kTokens = 256, kChannels = 256;
   const auto across = x.t().contiguous();  // [columns, n]
   const int64_t n = x.size(0), columns = matrix.columns();
+  require_memory_for_kernels();
   for_each_tile(matrix, x, [&](Part rows) {
     const auto tile = at::empty({rows.length, columns}, at::kFloat);
     matrix.fill_on_host(tile.data_ptr<float>(), rows);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "parallel/cpu.h"
+#include "parallel/out_of_memory.h"
 
 namespace trireme {
 namespace {
@@ -193,6 +194,7 @@ AttentionPart attention_of(const at::Tensor& q, const at::Tensor& k, const at::T
     for (int64_t i = begin; i < end; ++i)
       packed[i].fill(k[i / heads][i % heads], v[i / heads][i % heads]);
   });
+  require_memory_for_kernels();
   at::parallel_for(0, batch * heads * tiles, 1, [&](int64_t begin, int64_t end) {
     QueryTile<T> tile(dim, scale);
     for (int64_t i = begin; i < end; ++i) {

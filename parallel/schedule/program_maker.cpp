@@ -97,6 +97,11 @@ std::optional<int64_t> ProgramMaker::begins_at(int64_t turn) const {
   return visits_[at].batch;
 }
 
+std::optional<Visit> ProgramMaker::visit_of(int64_t turn) const {
+  const auto at = static_cast<size_t>(turn - std::max<int64_t>(turn_, 0));
+  return at < visits_.size() ? std::optional(visits_[at]) : std::nullopt;
+}
+
 void ProgramMaker::end_before(int64_t turn) {
   end_ = turn;
   while (!visits_.empty() && looked_at() > end_) visits_.pop_back();

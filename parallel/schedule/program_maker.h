@@ -56,6 +56,8 @@ class ProgramMaker {
   // asks the others about all turns up to it first.
   int64_t horizon();
   int64_t turn() const { return turn_; }  // that next() makes
+  // Of a turn up to horizon(): what it visits, on a rank that is not behind the first stage.
+  std::optional<Visit> visit_of(int64_t turn) const;
   // Stops early, on all ranks before the same turn: batches that are done by then are decoded,
   // messages under way to this rank are taken and dropped.
   void end_before(int64_t turn);

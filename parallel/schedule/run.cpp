@@ -20,7 +20,9 @@ RunResult run(ProgramMaker& program, Turns& turns, const RunCallbacks& callbacks
   const auto traced = [&](const Op& op, const auto& perform) {
     const double before = seconds_since(begin);
     perform();
-    if (program.turn() <= kTracedTurns) result.lane.push_back({op, before, seconds_since(begin)});
+    if (program.turn() > kTracedTurns) return;
+    result.lane.push_back({op, before, seconds_since(begin)});
+    callbacks.recorded(result.lane.back());
   };
   int64_t asked = 0;
   const auto ask = [&] { result.stopped = !turns.is_taken(asked, callbacks.wants_to_stop()); };

@@ -15,6 +15,7 @@ struct RunCallbacks {
   std::function<bool()> wants_to_stop = [] { return false; };
   std::function<void(Visit visit)> after_visit = [](Visit) {};  // that a turn was
   std::function<void()> after_turn = [] {};
+  std::function<void(const Span& span)> recorded = [](const Span&) {};  // into the lane, just now
 };
 
 struct RunResult {

@@ -53,23 +53,28 @@ double Trace::bubble() const {
 }
 
 // Names hold no quotes, so they need no escapes.
-std::string to_chrome_json(const std::vector<NamedTrace>& traces) {
+std::string chrome_process(size_t process, const std::string& name) {
+  return fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":"{}"}}}})",
+                     process, name);
+}
+
+std::string chrome_event(const Span& span, size_t process, size_t lane) {
   constexpr double kMicroseconds = 1e6;
+  return fmt::format(R"({{"ph":"X","name":"{}","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f}}})",
+                     to_string(span.op), process, lane, span.begin * kMicroseconds,
+                     (span.end - span.begin) * kMicroseconds);
+}
+
+std::string to_chrome_json(const std::vector<NamedTrace>& traces) {
   std::string events;
   const auto add = [&](const std::string& event) {
     events += (events.empty() ? "" : ",\n") + event;
   };
   for (size_t process = 0; process < traces.size(); ++process) {
     const auto& [name, trace] = traces[process];
-    add(fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":"{}"}}}})",
-                    process, name));
-    for (size_t lane = 0; lane < trace.lanes.size(); ++lane) {
-      for (const auto& span : trace.lanes[lane]) {
-        add(fmt::format(R"({{"ph":"X","name":"{}","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f}}})",
-                        to_string(span.op), process, lane, span.begin * kMicroseconds,
-                        (span.end - span.begin) * kMicroseconds));
-      }
-    }
+    add(chrome_process(process, name));
+    for (size_t lane = 0; lane < trace.lanes.size(); ++lane)
+      for (const auto& span : trace.lanes[lane]) add(chrome_event(span, process, lane));
   }
   return "{\"traceEvents\":[\n" + events + "\n]}\n";
 }

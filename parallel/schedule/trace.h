@@ -32,4 +32,9 @@ struct NamedTrace {
 };
 std::string to_chrome_json(const std::vector<NamedTrace>& traces);
 
+// Its events by themselves, for a file that is written while a run goes on: "[", then these, each
+// followed by a comma. The viewers take such an array without its end, wherever it is cut.
+std::string chrome_process(size_t process, const std::string& name);
+std::string chrome_event(const Span& span, size_t process, size_t lane);
+
 }  // namespace trireme

@@ -11,7 +11,8 @@ at::Tensor to_tensor(int64_t letter) {
 
 }  // namespace
 
-Turns::Turns(Group group, int leader) : group_(std::move(group)), leader_(leader) {
+Turns::Turns(Group group, int leader, std::function<bool(int64_t turn)> stops_before)
+    : group_(std::move(group)), leader_(leader), stops_before_(std::move(stops_before)) {
   meet();
   if (leads()) letters_.resize(group_.size());
   for (int rank = 0; rank < static_cast<int>(letters_.size()); ++rank) expect_from(rank);
@@ -29,14 +30,16 @@ void Turns::expect_from(int rank) {
 
 bool Turns::is_taken(int64_t turn, bool wants_to_stop) {
   while (!stopped_ && asked_ <= turn) {
-    stopped_ = !(leads() ? decide(wants_to_stop) : hear(wants_to_stop));
+    stopped_ = !(leads() ? decide(asked_, wants_to_stop) : hear(wants_to_stop));
     if (!stopped_) ++asked_;
   }
   return turn < asked_;
 }
 
-bool Turns::decide(bool wants_to_stop) {
-  const auto letter = wants_to_stop || somebody_wants_to_stop() ? kStop : kGoOn;
+bool Turns::decide(int64_t turn, bool wants_to_stop) {
+  wanted_ |= wants_to_stop;
+  wanted_ |= somebody_wants_to_stop();
+  const auto letter = wanted_ && stops_before_(turn) ? kStop : kGoOn;
   for (int rank = 0; rank < group_.size(); ++rank) tell(rank, letter);
   return letter == kGoOn;
 }

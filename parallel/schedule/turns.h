@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "parallel/group.h"
@@ -14,7 +15,10 @@ namespace trireme {
 class Turns {
  public:
   // Collective: until all are here, however long one of them loads. `group` is theirs alone.
-  Turns(Group group, int leader);
+  // `stops_before`: asked on the leader, once somebody wants to stop, whether this turn is the one.
+  Turns(
+      Group group, int leader,
+      std::function<bool(int64_t turn)> stops_before = [](int64_t) { return true; });
 
   // All ranks ask for every turn, from 0 on, until one is not taken or there is none left.
   bool is_taken(int64_t turn, bool wants_to_stop);
@@ -25,7 +29,7 @@ class Turns {
   enum Letter : int64_t { kDone, kStop, kGoOn };
 
   bool leads() const { return group_.rank() == leader_; }
-  bool decide(bool wants_to_stop);
+  bool decide(int64_t turn, bool wants_to_stop);
   bool hear(bool wants_to_stop);
   bool somebody_wants_to_stop();
   void tell(int rank, Letter letter) const;
@@ -34,8 +38,10 @@ class Turns {
 
   Group group_;
   int leader_;
-  int64_t asked_ = 0;  // turns whose answer is known: all taken
-  bool told_ = false;  // the leader of our wish
+  std::function<bool(int64_t turn)> stops_before_;
+  bool wanted_ = false;  // on the leader: somebody wants to stop
+  int64_t asked_ = 0;    // turns whose answer is known: all taken
+  bool told_ = false;    // the leader of our wish
   bool stopped_ = false;
   std::vector<std::vector<Pending>> letters_;  // by rank, on the leader: the next one, if expected
 };

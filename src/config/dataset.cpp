@@ -176,12 +176,28 @@ DatasetIndex index_dataset(DatasetKind kind, std::string_view text) {
   return kind == DatasetKind::kText ? index_lines(text) : index_json_lines(text);
 }
 
+namespace {
+
+// In lines a row is a line; a record of a .csv file may take several.
+Mark mark_in_row(DatasetKind kind, std::string_view text, size_t start, int64_t row, int column) {
+  if (kind == DatasetKind::kCsv) return mark_at(text, start + static_cast<size_t>(column));
+  return {static_cast<int>(row), column};
+}
+
+}  // namespace
+
 DatasetRow read_dataset_row(DatasetKind kind, std::string_view text, const DatasetIndex& index,
                             int64_t row, const Sampling& sampling) {
   auto start = static_cast<size_t>(index.starts[static_cast<size_t>(row)]);
   auto end = static_cast<size_t>(index.starts[static_cast<size_t>(row) + 1]);
   std::string_view bytes = text.substr(start, end - start);
   std::string_view line = without_line_end(bytes);
+  if (const auto bad = find_bad_utf8(bytes)) {
+    const auto what = fmt::format("{}, at byte {} -> text in UTF-8 -> saved in another encoding",
+                                  bad->what, start + bad->offset);
+    const auto mark = mark_in_row(kind, text, start, row, static_cast<int>(bad->offset));
+    return {{row, "", "", "", sampling, false}, {{place_of(row), what, mark}}};
+  }
   if (kind == DatasetKind::kText) {
     return {{row, std::string(line), "", "", sampling, false}, {}};
   }
@@ -191,7 +207,7 @@ DatasetRow read_dataset_row(DatasetKind kind, std::string_view text, const Datas
   if (out.problems.empty()) return out;
   for (Problem& problem : out.problems) {
     int column = problem.mark.line >= 0 ? problem.mark.column : column_of_key(line, problem.place);
-    problem.mark = mark_at(text, start + static_cast<size_t>(column));
+    problem.mark = mark_in_row(kind, text, start, row, column);
   }
   return out;
 }

@@ -41,6 +41,7 @@ constexpr std::array<const char*, 2> kContainers = {"folder", "webdataset"};
 constexpr std::array<const char*, 3> kMetadata = {"none", "minimal", "full"};
 constexpr std::array<const char*, 2> kOnError = {"quarantine", "stop"};
 constexpr std::array<const char*, 3> kOffload = {"none", "model", "staged"};
+constexpr std::array<const char*, 3> kGoal = {"throughput", "latency", "memory"};
 
 // Absolute paths in the job's record; the user's own words in what a picture carries.
 enum class Paths { kResolved, kWritten };
@@ -101,7 +102,11 @@ Json budget_json(const FailureBudget& budget) {
 Json writing_json(const OutputChoice& output) {
   Json out;
   out["format"] = word(output.format, kFormats);
+  if (output.format == OutputFormat::kJpeg || output.format == OutputFormat::kWebp) {
+    out["quality"] = output.quality;
+  }
   out["container"] = word(output.container, kContainers);
+  if (output.container == Container::kWebdataset) out["captions"] = output.captions;
   out["shard_size"] = output.shard_size;
   out["metadata"] = word(output.metadata, kMetadata);
   return out;
@@ -181,6 +186,10 @@ Json to_json(const PromptRow& row, const Sampling& job) {
   return out;
 }
 
+const char* to_string(Quantize kind) {
+  return word(kind, kQuantize);
+}
+
 Json to_json(const LayoutChoice& layout) {
   if (layout.mode == LayoutChoice::Mode::kAuto) return "auto";
   if (layout.mode == LayoutChoice::Mode::kBalanced) return "balanced";
@@ -194,11 +203,14 @@ Json to_json(const LayoutChoice& layout) {
     out["transformer"] = {
         {"ranks", ranks_json(c->ranks)}, {"guidance", c->guidance}, {"pipeline", c->pipeline},
         {"sequence", c->sequence},       {"ring", c->ring},         {"tensor", c->tensor}};
+    if (!c->blocks.empty()) out["transformer"]["blocks"] = c->blocks;
   }
   if (const auto& c = layout.vae) {
     out["vae"] = {{"ranks", ranks_json(c->ranks)}, {"patch", c->patch}};
   }
-  out["offload"] = word(layout.offload, kOffload);
+  if (layout.offload) out["offload"] = word(*layout.offload, kOffload);
+  if (layout.goal) out["for"] = word(*layout.goal, kGoal);
+  for (const auto kind : layout.may_quantize) out["quantize"].push_back(word(kind, kQuantize));
   if (layout.window) out["window"] = *layout.window;
   return out;
 }
@@ -239,13 +251,18 @@ Json row_to_json(const Job& job, const PromptRow& row) {
 }
 
 std::string fingerprint(const Job& job, const std::string& rows) {
+  return fingerprint_of(to_json(job), rows);
+}
+
+std::string fingerprint_of(const Json& job, const std::string& rows) {
   Json what;
-  what["model"] = model_json(job.model, Paths::kResolved);
+  what["model"] = job.at("model");
   what["prompts"] = rows;
-  what["sampling"] = to_json(job.sampling);
-  what["stages"] = stages_json(job);
-  what["input"] = job.input ? Json(job.input->resolved) : Json(nullptr);
-  what["output"] = writing_json(job.output);
+  what["sampling"] = job.at("sampling");
+  what["stages"] = job.at("stages");
+  what["input"] = job.value("input", Json(nullptr));
+  what["output"] = job.at("output");
+  for (const auto* free : {"path", "on_error", "max_failed"}) what["output"].erase(free);
   return xxh3_128(what.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 

@@ -20,6 +20,8 @@ nlohmann::ordered_json to_json(const Sampling& sampling);
 // A row as in a job file: its prompts, and of sampling what differs from the job's.
 nlohmann::ordered_json to_json(const PromptRow& row, const Sampling& job);
 
+const char* to_string(Quantize kind);  // "int8"
+
 // A layout as in a job file: "auto", "balanced" or a map.
 nlohmann::ordered_json to_json(const LayoutChoice& layout);
 
@@ -34,5 +36,8 @@ nlohmann::ordered_json row_to_json(const Job& job, const PromptRow& row);
 // xxh3-128, in hex, of all that determines the pictures: model, sampling, rows (their fingerprint),
 // stages and how they are written; not layout, threads, device or where the output goes.
 std::string fingerprint(const Job& job, const std::string& rows);
+// The same of a normalised job, as OUT/job.json holds it. Throws nlohmann::json::exception for what
+// is none.
+std::string fingerprint_of(const nlohmann::ordered_json& job, const std::string& rows);
 
 }  // namespace trireme

@@ -137,19 +137,6 @@ Job read_tree(const Node& root, const std::filesystem::path& folder,
   return job;
 }
 
-// Where each value stands, for messages.
-void note_places(const Node& node, const std::string& place, std::map<std::string, Mark>& places) {
-  for (size_t i = 0; i < node.items.size(); ++i) {
-    const Node& item = node.items[i];
-    bool map = node.kind == Node::Kind::kMap;
-    std::string below = join_place(place, map ? item.key : std::to_string(i));
-    bool null = item.kind == Node::Kind::kNull;
-    Mark mark = null && map ? item.key_mark : item.mark;
-    if (mark.line >= 0) places.emplace(below, mark);
-    note_places(item, below, places);
-  }
-}
-
 std::filesystem::path folder_of(const std::string& path) {
   return std::filesystem::absolute(path).parent_path();
 }
@@ -185,6 +172,8 @@ const std::vector<std::string_view>& keys_of_sections() {
       "layout.offload",
       "output.format",
       "output.container",
+      "output.quality",
+      "output.captions",
       "output.shard_size",
       "output.metadata",
       "output.on_error",
@@ -211,7 +200,7 @@ Job parse_job(std::string_view text, const std::string& path,
   for (const std::string& argument : overrides) {
     apply_override(argument, parsed.root, source, problems);
   }
-  note_places(parsed.root, "", source.places);
+  source.places = places_of(parsed.root);
   bool empty = parsed.root.kind == Node::Kind::kNull && problems.empty();
   if (empty)
     problems.push_back({"job", "an empty file -> at least version, model and prompts", {}});

@@ -30,7 +30,6 @@ struct Location {
 };
 
 enum class Dtype { kAuto, kFloat32, kBFloat16, kFloat16 };  // auto: bfloat16 on a GPU, else float32
-enum class Quantize { kNone, kInt8, kNf4, kFp8 };
 
 // One entry of `model.components`. Without one the component comes from the model's path.
 struct ComponentChoice {
@@ -96,10 +95,13 @@ struct OutputChoice {
   Location path;                             // created
   OutputFormat format = OutputFormat::kPng;  // not given: latents or embeds after such a last stage
   Container container = Container::kFolder;
+  int quality = 95;           // 1 to 100, of jpeg and webp; the others have none
+  bool captions = false;      // webdataset: the prompt beside each sample as a .txt member
   int64_t shard_size = 1000;  // samples a shard or sub-folder
   Metadata metadata = Metadata::kFull;
   OnError on_error = OnError::kQuarantine;
   FailureBudget max_failed;
+  bool says_max_failed = false;  // the job gives it
 
   bool operator==(const OutputChoice&) const = default;
 };
@@ -130,8 +132,5 @@ Job read_job(const std::string& path, const std::vector<std::string>& overrides 
 // The same for a text already in memory, named `path` in messages and for relative paths.
 Job parse_job(std::string_view text, const std::string& path,
               const std::vector<std::string>& overrides = {});
-
-// Refuses what job files may say and this version cannot do, naming each place.
-void refuse_unsupported(const Job& job);
 
 }  // namespace trireme

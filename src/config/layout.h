@@ -13,6 +13,8 @@ namespace trireme {
 
 struct Job;
 
+enum class Quantize { kNone, kInt8, kNf4, kFp8 };
+
 // Ranks inside a replica, counted from zero. Written `0`, `0-3`, `[0, 2]` or `all`, the default.
 struct RankChoice {
   bool all = true;
@@ -36,6 +38,7 @@ struct TransformerChoice {
   int sequence = 1;  // tokens
   int ring = 1;      // of sequence: ranks among which keys and values travel; the rest trade heads
   int tensor = 1;    // heads and hidden units
+  std::vector<int64_t> blocks = {};  // of each stage of the pipeline; empty: by their cost
 
   int64_t degree() const { return int64_t{1} * guidance * pipeline * sequence * tensor; }
   bool operator==(const TransformerChoice&) const = default;
@@ -56,6 +59,7 @@ struct LayoutChoice {
     kModel,  // a component waits on the host until it is needed
     kStaged  // loaded, used, freed
   };
+  enum class Goal { kThroughput, kLatency, kMemory };
 
   Mode mode = Mode::kAuto;
   // Groups of ranks that work on different samples; none: 1 where a component is named, else the
@@ -65,7 +69,11 @@ struct LayoutChoice {
   std::optional<TextEncodersChoice> text_encoders = {};
   std::optional<TransformerChoice> transformer = {};
   std::optional<VaeChoice> vae = {};
-  Offload offload = Offload::kNone;
+  std::optional<Offload> offload = {};  // none: the planner's choice, `none` where all fits
+  // What the planner makes as good as it can; none: images per hour, of one picture its seconds.
+  std::optional<Goal> goal = {};
+  // What the planner may quantize, if nothing fits otherwise: encoders' and transformer's weights.
+  std::vector<Quantize> may_quantize = {};
   // Staged: samples that go through a stage before the next stage is loaded; none: as many as wait
   // in 128 MiB.
   std::optional<int> window = {};

@@ -3,6 +3,27 @@
 #include "src/config/text.h"
 
 namespace trireme {
+namespace {
+
+void note_places(const Node& node, const std::string& place, std::map<std::string, Mark>& places) {
+  for (size_t i = 0; i < node.items.size(); ++i) {
+    const Node& item = node.items[i];
+    bool map = node.kind == Node::Kind::kMap;
+    std::string below = join_place(place, map ? item.key : std::to_string(i));
+    bool null = item.kind == Node::Kind::kNull;
+    Mark mark = null && map ? item.key_mark : item.mark;
+    if (mark.line >= 0) places.emplace(below, mark);
+    note_places(item, below, places);
+  }
+}
+
+}  // namespace
+
+std::map<std::string, Mark> places_of(const Node& root) {
+  std::map<std::string, Mark> places;
+  note_places(root, "", places);
+  return places;
+}
 
 const Node* Node::find(std::string_view wanted) const {
   if (kind != Kind::kMap) return nullptr;

@@ -3,6 +3,7 @@
 // used (an alias, say) stays as kBroken, so that one mistake is reported once.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct Node {
 
 // What a value is, in a message: the scalar itself, shortened, or "a list", "a map", "null".
 std::string describe(const Node& node);
+
+// Where each value below it stands, by key path.
+std::map<std::string, Mark> places_of(const Node& root);
 
 // `sampling` and `height` make `sampling.height`.
 std::string join_place(const std::string& place, std::string_view key);

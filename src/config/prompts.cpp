@@ -13,6 +13,7 @@ namespace trireme {
 namespace {
 
 constexpr size_t kShownProblems = 20;
+constexpr int64_t kFirstLook = 1000;  // rows
 
 // Problems of the dataset, as many as one can read at once, in one error.
 class RowProblems {
@@ -24,9 +25,11 @@ class RowProblems {
     }
   }
 
-  void raise(const std::string& file, const std::string& text) const {
+  size_t count() const { return count_; }
+
+  void raise(const std::string& file, std::string_view text) const {
     if (count_ == 0) return;
-    Error error = all_problems(Exit::kBadData, Source{file, text, {}, {}}, shown_);
+    Error error = all_problems(Exit::kBadData, Source{file, std::string(text), {}, {}}, shown_);
     std::string more = count_ == shown_.size()
                            ? ""
                            : fmt::format("\n{}: and {} more", file, count_ - shown_.size());
@@ -37,17 +40,6 @@ class RowProblems {
   std::vector<Problem> shown_;
   size_t count_ = 0;
 };
-
-void check_text(const std::string& file, const std::string& text) {
-  auto bad = find_bad_utf8(text);
-  if (!bad) return;
-  RowProblems problems;
-  problems.add({{"dataset",
-                 fmt::format("{}, at byte {} -> text in UTF-8 -> saved in another encoding",
-                             bad->what, bad->offset),
-                 mark_at(text, bad->offset)}});
-  problems.raise(file, text);
-}
 
 void check_range(const Job& job, int64_t count) {
   int64_t last = job.dataset->last_row.value_or(count - 1);
@@ -74,38 +66,76 @@ Prompts::Prompts(const Job& job) : sampling_(job.sampling), inline_(job.prompts)
     fingerprint_ = xxh3_128(describe_rows(inline_, sampling_));
     return;
   }
+  find_rows(job);
+  check_first_rows(job);
+  const auto count = static_cast<int64_t>(index_.starts.size()) - 1;
+  std::string which = fmt::format("{} {} {} {}", static_cast<int>(kind_), first_, last_, count);
+  fingerprint_ = xxh3_128(which + ' ' + xxh3_128(text_));
+  mapped_.let_go();
+}
+
+void Prompts::find_rows(const Job& job) {
   const Location& path = job.dataset->path;
-  text_ = std::string(without_bom(read_text(path.resolved, "dataset.path", "a file of prompts")));
-  check_text(path.written, text_);
-  kind_ = dataset_kind(path.written);
+  file_ = path.written;
+  mapped_ = MappedText(path.resolved, "dataset.path", "a file of prompts");
+  text_ = without_bom(mapped_.text());
+  kind_ = dataset_kind(file_);
   index_ = index_dataset(kind_, text_);
-  auto count = static_cast<int64_t>(index_.starts.size()) - 1;
+  const auto count = static_cast<int64_t>(index_.starts.size()) - 1;
   RowProblems problems;
   problems.add(index_.problems);
   bool empty = count == 0 && index_.problems.empty();
   if (empty) problems.add({{"dataset", "no rows -> at least one -> an empty file", Mark{0, 0}}});
-  problems.raise(path.written, text_);
+  problems.raise(file_, text_);
   check_range(job, count);
   first_ = job.dataset->first_row.value_or(0);
   last_ = job.dataset->last_row.value_or(count - 1);
-  for (int64_t row = first_; row <= last_; ++row) {
-    problems.add(read_dataset_row(kind_, text_, index_, row, sampling_).problems);
+}
+
+// Mistakes that are everywhere are told before the work. A job that says how many may fail means
+// it.
+void Prompts::check_first_rows(const Job& job) const {
+  if (job.output.says_max_failed && job.output.on_error == OnError::kQuarantine) return;
+  RowProblems problems;
+  int64_t bad = 0;
+  for (int64_t row = first_; row <= std::min(last_, first_ + kFirstLook - 1); ++row) {
+    const auto found = read(row).problems;
+    if (!found.empty()) ++bad;
+    problems.add(found);
   }
-  problems.raise(path.written, text_);
-  std::string which = fmt::format("{} {} {} {}", static_cast<int>(kind_), first_, last_, count);
-  fingerprint_ = xxh3_128(which + ' ' + xxh3_128(text_));
+  const bool may_go_on =
+      job.output.on_error == OnError::kQuarantine && job.output.max_failed.allows(bad, row_count());
+  if (!may_go_on) problems.raise(file_, text_);
 }
 
-PromptRow Prompts::read(int64_t row) const {
-  if (index_.starts.empty()) return inline_.at(static_cast<size_t>(row));
-  return read_dataset_row(kind_, text_, index_, row, sampling_).row;
+DatasetRow Prompts::read(int64_t row) const {
+  if (index_.starts.empty()) return {inline_.at(static_cast<size_t>(row)), {}};
+  return read_dataset_row(kind_, text_, index_, row, sampling_);
 }
 
-PromptRow Prompts::row(int64_t n) const {
+ReadRow Prompts::read_row(int64_t n) const {
   if (n < 0 || n >= row_count()) {
     throw Error(Exit::kBug, fmt::format("[prompts] row {} -> 0 to {}", n, row_count() - 1));
   }
-  return read(first_ + n);
+  auto [row, problems] = read(first_ + n);
+  row.row = first_ + n;
+  if (problems.empty()) return {std::move(row), ""};
+  const auto& problem = problems.front();
+  const auto start = offset(n).value();
+  const auto line = problem.mark.line + 1;
+  return {std::move(row), fmt::format("{}:{}: [{}] {} (byte {} of the file)", file_, line,
+                                      problem.place, problem.message, start)};
+}
+
+std::optional<int64_t> Prompts::offset(int64_t n) const {
+  if (index_.starts.empty()) return std::nullopt;
+  return index_.starts[static_cast<size_t>(first_ + n)];
+}
+
+PromptRow Prompts::row(int64_t n) const {
+  auto [row, problem] = read_row(n);
+  if (!problem.empty()) throw Error(Exit::kBadData, problem);
+  return row;
 }
 
 Sample Prompts::sample(int64_t n) const {

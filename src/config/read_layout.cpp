@@ -86,6 +86,9 @@ std::optional<TransformerChoice> read_transformer(Fields& layout) {
   out.ring = read_degree(*in, "ring");
   if (out.sequence % out.ring != 0) in->refuse("ring", "a divisor of sequence");
   out.tensor = read_degree(*in, "tensor");
+  out.blocks = in->wholes("blocks", {}, kDegree);
+  if (!out.blocks.empty() && static_cast<int>(out.blocks.size()) != out.pipeline)
+    in->refuse("blocks", "as many numbers of blocks as the pipeline has stages");
   in->finish();
   return out;
 }
@@ -105,11 +108,32 @@ std::optional<int> read_count(Fields& in, std::string_view key) {
   return value ? std::optional(static_cast<int>(*value)) : std::nullopt;
 }
 
+// quantize: [int8, nf4], or one word.
+std::vector<Quantize> read_may_quantize(Fields& in) {
+  const Node* node = in.find("quantize");
+  if (!node) return {};
+  const std::vector<Node> one = {*node};
+  const auto& items = node->kind == Node::Kind::kList ? node->items : one;
+  std::vector<Quantize> out;
+  for (const Node& item : items) {
+    if (item.text == "int8")
+      out.push_back(Quantize::kInt8);
+    else if (item.text == "nf4")
+      out.push_back(Quantize::kNf4);
+    else if (item.text == "fp8")
+      out.push_back(Quantize::kFp8);
+    else
+      in.refuse_word(item, in.place_of("quantize"), {"int8", "nf4", "fp8"});
+  }
+  return out;
+}
+
 }  // namespace
 
 LayoutChoice read_layout(const Node& node, std::vector<Problem>& problems) {
   using Mode = LayoutChoice::Mode;
   using Offload = LayoutChoice::Offload;
+  using Goal = LayoutChoice::Goal;
   LayoutChoice out;
   Fields in(node, "layout", problems);
   if (node.kind == Node::Kind::kScalar) {
@@ -125,9 +149,16 @@ LayoutChoice read_layout(const Node& node, std::vector<Problem>& problems) {
   out.text_encoders = read_text_encoders(in);
   out.transformer = read_transformer(in);
   out.vae = read_vae(in);
-  out.offload = in.word<Offload>(
-      "offload", Offload::kNone,
-      {{"none", Offload::kNone}, {"model", Offload::kModel}, {"staged", Offload::kStaged}});
+  if (in.find("offload"))
+    out.offload = in.word<Offload>(
+        "offload", Offload::kNone,
+        {{"none", Offload::kNone}, {"model", Offload::kModel}, {"staged", Offload::kStaged}});
+  if (in.find("for"))
+    out.goal = in.word<Goal>("for", Goal::kThroughput,
+                             {{"throughput", Goal::kThroughput},
+                              {"latency", Goal::kLatency},
+                              {"memory", Goal::kMemory}});
+  out.may_quantize = read_may_quantize(in);
   out.window = read_count(in, "window");
   if (out.window && out.offload != Offload::kStaged)
     in.refuse("window", "a window only beside offload: staged");

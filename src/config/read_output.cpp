@@ -45,6 +45,24 @@ void check_format(Fields& in, OutputFormat format, JobStage last) {
                                   kAllowed[static_cast<size_t>(last)], stage_name(last)));
 }
 
+bool is_lossy(OutputFormat format) {
+  return format == OutputFormat::kJpeg || format == OutputFormat::kWebp;
+}
+
+// What goes with some formats and containers only.
+void read_extras(Fields& in, OutputChoice& out) {
+  out.quality = static_cast<int>(in.whole("quality", int64_t{out.quality}, {1, 100}));
+  if (in.find("quality") && !is_lossy(out.format)) {
+    in.refuse("quality", "no quality, which only format: jpeg and webp have");
+  }
+  out.captions = in.yes_or_no("captions", out.captions);
+  if (out.captions && out.container != Container::kWebdataset) {
+    in.refuse("captions",
+              "false, as only container: webdataset has captions; metadata.jsonl holds "
+              "the prompts of a folder");
+  }
+}
+
 }  // namespace
 
 OutputChoice read_output(Fields& job, JobStage last, const std::filesystem::path& folder) {
@@ -63,12 +81,14 @@ OutputChoice read_output(Fields& job, JobStage last, const std::filesystem::path
   out.container =
       in->word<Container>("container", out.container,
                           {{"folder", Container::kFolder}, {"webdataset", Container::kWebdataset}});
+  read_extras(*in, out);
   out.shard_size = in->whole("shard_size", out.shard_size, {1, 100'000'000});
   out.metadata = in->word<Metadata>(
       "metadata", out.metadata,
       {{"none", Metadata::kNone}, {"minimal", Metadata::kMinimal}, {"full", Metadata::kFull}});
   out.on_error = in->word<OnError>(
       "on_error", out.on_error, {{"quarantine", OnError::kQuarantine}, {"stop", OnError::kStop}});
+  out.says_max_failed = in->find("max_failed") != nullptr;
   out.max_failed = read_budget(*in);
   in->finish(keys_of_sections());
   check_format(*in, out.format, last);

@@ -12,23 +12,14 @@
 #include <string_view>
 #include <vector>
 
+#include "src/image/picture_parts.h"
+
 namespace trireme {
 
-// One text of a PNG, in UTF-8. It is stored as Latin-1 (tEXt) where that can hold it, else as
-// UTF-8 (iTXt), as Pillow does, so that every reader of such files finds it.
-struct PngText {
-  std::string key;  // 1 to 79 printable ASCII characters
-  std::string text;
-
-  bool operator==(const PngText&) const = default;
-};
-
-struct PngSize {
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-
-  bool operator==(const PngSize&) const = default;
-};
+// A text is stored as Latin-1 (tEXt) where that can hold it, else as UTF-8 (iTXt), as Pillow does,
+// so that every reader of such files finds it. Its key is 1 to 79 printable ASCII characters.
+using PngText = PictureText;
+using PngSize = PictureSize;
 
 // Writes a picture row by row, so that a large one never needs to be whole in memory. Owns the
 // compressor; the sink gets the bytes in order. Without finish() the file stays incomplete.
@@ -55,19 +46,13 @@ std::string encode_png(std::span<const std::uint8_t> pixels,  // [height, width,
 
 // What stands before the pixels. Our texts do; those that others put behind the pixels are not
 // seen here. Files that are missing, no PNG or damaged give an Error.
-struct PngHeader {
-  PngSize size;
-  std::vector<PngText> texts;
-};
+using PngHeader = PictureHeader;
 PngHeader read_png_header(const std::filesystem::path& path);
 std::vector<PngText> read_png_texts(const std::filesystem::path& path);
 
 // The whole file: every checksum is verified, and every text is found.
-struct Png {
-  PngSize size;
-  std::vector<std::uint8_t> pixels;  // [height, width, 3]
-  std::vector<PngText> texts;
-};
+using Png = Picture;
 Png read_png(const std::filesystem::path& path);
+Png decode_png(std::string_view bytes, const std::string& name);  // `name` stands in messages
 
 }  // namespace trireme

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <utf8proc.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -16,13 +15,11 @@ namespace trireme {
 namespace {
 
 std::string from_latin1(const char* text, std::size_t length) {
-  std::string utf8;
+  std::u32string characters;
   for (std::size_t i = 0; i < length; ++i) {
-    utf8proc_uint8_t bytes[4];
-    const auto count = utf8proc_encode_char(static_cast<unsigned char>(text[i]), bytes);
-    utf8.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(count));
+    characters.push_back(static_cast<unsigned char>(text[i]));
   }
-  return utf8;
+  return to_utf8(characters);
 }
 
 std::vector<PngText> texts_of(png_structp png, png_infop info) {
@@ -38,19 +35,41 @@ std::vector<PngText> texts_of(png_structp png, png_infop info) {
   return found;
 }
 
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+File open_file(const std::filesystem::path& path) {
+  File file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (file) return file;
+  const Exit exit = errno == EACCES ? Exit::kNoPermission : Exit::kMissingInput;
+  throw Error(exit, fmt::format("[{}] {} -> a PNG file -> mistyped, or not made yet", path.string(),
+                                std::strerror(errno)));
+}
+
+// The bytes stay the caller's; fmemopen writes nothing in this mode.
+File open_bytes(std::string_view bytes) {
+  File file(::fmemopen(const_cast<char*>(bytes.data()), bytes.size(), "rb"), &std::fclose);
+  if (!file) throw std::bad_alloc();
+  return file;
+}
+
+constexpr long kLeastChunk = 1 << 20;  // texts of other programs may be compressed
+
+long size_of(std::FILE& file) {
+  const bool at_end = std::fseek(&file, 0, SEEK_END) == 0;
+  const long size = at_end ? std::ftell(&file) : 0;
+  std::rewind(&file);
+  return size;
+}
+
 class Decoder {
  public:
-  explicit Decoder(const std::filesystem::path& path)
-      : path_(path), file_(std::fopen(path.c_str(), "rb"), &std::fclose) {
-    if (!file_) {
-      const Exit exit = errno == EACCES ? Exit::kNoPermission : Exit::kMissingInput;
-      throw Error(exit, fmt::format("[{}] {} -> a PNG file -> mistyped, or not made yet",
-                                    path.string(), std::strerror(errno)));
-    }
+  Decoder(std::string name, File file) : name_(std::move(name)), file_(std::move(file)) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &failure_, on_png_error, on_png_warning);
     info_ = png_ != nullptr ? png_create_info_struct(png_) : nullptr;
     end_ = info_ != nullptr ? png_create_info_struct(png_) : nullptr;
     if (end_ == nullptr) throw std::bad_alloc();
+    // No chunk is longer than its file; libpng would take the memory first and read then.
+    png_set_chunk_malloc_max(png_, static_cast<png_alloc_size_t>(kLeastChunk + size_of(*file_)));
   }
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
@@ -65,20 +84,22 @@ class Decoder {
             texts_of(png_, info_)};
   }
 
+  // Here what libpng would forgive, such as chunks longer than the limit, is damage.
   Png whole() {
+    png_set_benign_errors(png_, 0);
     PngHeader head = header();
     run([this] { as_rgb(); });
     Png png{head.size, {}, std::move(head.texts)};
     const auto row_bytes = static_cast<std::size_t>(head.size.width * kPngChannels);
-    png.pixels.resize(static_cast<std::size_t>(head.size.height) * row_bytes);
-    std::vector<png_bytep> rows;
-    for (std::int64_t y = 0; y < head.size.height; ++y) {
-      rows.push_back(png.pixels.data() + static_cast<std::size_t>(y) * row_bytes);
+    // Row by row: a damaged header may speak of terabytes. Interlaced rows come in several passes.
+    for (int pass = 0; pass < passes_; ++pass) {
+      for (std::int64_t y = 0; y < head.size.height; ++y) {
+        const auto at = static_cast<std::size_t>(y) * row_bytes;
+        if (pass == 0) png.pixels.resize(at + row_bytes);
+        run([&] { png_read_row(png_, png.pixels.data() + at, nullptr); });
+      }
     }
-    run([&] {
-      png_read_image(png_, rows.data());
-      png_read_end(png_, end_);
-    });
+    run([&] { png_read_end(png_, end_); });
     for (PngText& text : texts_of(png_, end_)) png.texts.push_back(std::move(text));
     return png;
   }
@@ -90,7 +111,7 @@ class Decoder {
     png_set_scale_16(png_);
     png_set_gray_to_rgb(png_);
     png_set_strip_alpha(png_);
-    png_set_interlace_handling(png_);
+    passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
   }
 
@@ -99,12 +120,13 @@ class Decoder {
     if (png_guarded(png_, body)) return;
     throw Error(Exit::kBadData,
                 fmt::format("[{}] {} -> a whole PNG file -> damaged, cut off, or another format",
-                            path_.string(), failure_.message));
+                            name_, failure_.message));
   }
 
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  std::string name_;
+  File file_;
   PngFailure failure_;
+  int passes_ = 1;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   png_infop end_ = nullptr;
@@ -113,7 +135,7 @@ class Decoder {
 }  // namespace
 
 PngHeader read_png_header(const std::filesystem::path& path) {
-  return Decoder(path).header();
+  return Decoder(path.string(), open_file(path)).header();
 }
 
 std::vector<PngText> read_png_texts(const std::filesystem::path& path) {
@@ -121,7 +143,11 @@ std::vector<PngText> read_png_texts(const std::filesystem::path& path) {
 }
 
 Png read_png(const std::filesystem::path& path) {
-  return Decoder(path).whole();
+  return Decoder(path.string(), open_file(path)).whole();
+}
+
+Png decode_png(std::string_view bytes, const std::string& name) {
+  return Decoder(name, open_bytes(bytes)).whole();
 }
 
 }  // namespace trireme

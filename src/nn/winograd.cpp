@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "parallel/cpu.h"
+#include "parallel/out_of_memory.h"
 
 namespace trireme {
 namespace {
@@ -145,6 +146,7 @@ void multiply(at::Tensor& products, const at::Tensor& filters, const at::Tensor&
   const auto* a = filters.const_data_ptr<float>();
   const auto* b = held.const_data_ptr<float>();
   auto* c = products.mutable_data_ptr<float>();
+  require_memory_for_kernels();
   at::parallel_for(0, n * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto number = i / blocks, first = i % blocks * kTileBlock;

@@ -21,7 +21,7 @@ TextEmbeddings stack(const std::vector<TextEmbeddings>& rows) {
 // The first step at which each sample was no longer finite, from [steps][batch] flags.
 std::vector<int64_t> first_broken(const std::vector<at::Tensor>& finite) {
   const auto flags = at::stack(finite).to(at::kCPU);
-  std::vector<int64_t> steps(flags.size(1), -1);
+  std::vector<int64_t> steps(flags.size(1), kUnbroken);
   for (int64_t sample = 0; sample < flags.size(1); ++sample)
     for (int64_t step = flags.size(0) - 1; step >= 0; --step)
       if (!flags[step][sample].item<bool>()) steps[sample] = step;

@@ -39,9 +39,12 @@ struct DenoiseRequest {
   int64_t num_inference_steps = 0;
 };
 
+// Instead of a step: all results were finite, or what the sample came with was not.
+constexpr int64_t kUnbroken = -1, kBrokenBefore = -2;
+
 struct Denoised {
   at::Tensor latents;                   // float32 [batch, channels, h, w]
-  std::vector<int64_t> broken_at_step;  // [batch]: the step whose result was not finite, or -1
+  std::vector<int64_t> broken_at_step;  // [batch]: the step whose result was not finite
 };
 
 class StagedBatch {

@@ -62,7 +62,7 @@ Handover::Needs Handover::needs_of(int rank) const {
 
 // Every encoding rank gives its share of the tokens; the first one also all that is small.
 void Handover::give(const TextEmbeddings& text, int to, bool tokens) {
-  const auto& encoders = placement_.text_encoders;
+  const auto& encoders = placement_.layout.text_encoders;
   const int mine = placement_.encoder_tensor.rank();
   const Split split(text.hidden.size(1), static_cast<int>(encoders.size()));
   const auto send = [&](const at::Tensor& x) {
@@ -78,7 +78,7 @@ void Handover::give_text(const Conditioning& text) {
   Numbers header{int64_t{text.negative.has_value()}};
   announce(text.positive, header);
   announce(text.negative.value_or(TextEmbeddings{}), header);
-  for (const int to : placement_.transformer) {
+  for (const int to : placement_.layout.transformer) {
     if (placement_.roles[to].encodes) continue;
     const auto needs = needs_of(to);
     if (placement_.encoder_tensor.rank() == 0) placement_.text.start_send(to_tensor(header), to);
@@ -88,7 +88,7 @@ void Handover::give_text(const Conditioning& text) {
 }
 
 TextEmbeddings Handover::take(const int64_t* shapes, bool tokens) {
-  const auto& encoders = placement_.text_encoders;
+  const auto& encoders = placement_.layout.text_encoders;
   TextEmbeddings text{announced(shapes), announced(shapes + kPerTensor),
                       announced(shapes + 2 * kPerTensor)};
   const Split split(text.hidden.size(1), static_cast<int>(encoders.size()));
@@ -108,8 +108,8 @@ TextEmbeddings Handover::take(const int64_t* shapes, bool tokens) {
 }
 
 Conditioning Handover::take_text() {
-  const auto header = to_numbers(
-      placement_.text.receive(to_tensor(Numbers(kHeader, 0)), placement_.text_encoders.front()));
+  const auto header = to_numbers(placement_.text.receive(to_tensor(Numbers(kHeader, 0)),
+                                                         placement_.layout.text_encoders.front()));
   const bool guided = header[0] != 0;
   const auto needs = needs_of(placement_.replica.rank());
   const auto* shapes = header.data() + 1;
@@ -129,17 +129,17 @@ void Handover::give_latents(const Denoised& denoised) {
   const auto& role = placement_.roles[placement_.replica.rank()];
   const auto givers = placement_.last_stage();
   const auto latents = denoised.latents.cpu();
-  for (size_t band = 0; band < placement_.vae.size(); ++band) {
-    const int to = placement_.vae[band];
+  for (size_t band = 0; band < placement_.layout.vae.size(); ++band) {
+    const int to = placement_.layout.vae[band];
     const bool has_them = placement_.roles[to].stage == role.stage;
     if (has_them || givers[band % givers.size()] != placement_.replica.rank()) continue;
     Numbers header(latents.sizes().begin(), latents.sizes().end());
     header.insert(header.end(), denoised.broken_at_step.begin(), denoised.broken_at_step.end());
-    while (given_.size() >= kUnderWay * placement_.vae.size()) {
+    while (given_.size() >= kUnderWay * placement_.layout.vae.size()) {
       given_.front().wait();
       given_.pop_front();
     }
-    const Split rows(latents.size(2), static_cast<int>(placement_.vae.size()));
+    const Split rows(latents.size(2), static_cast<int>(placement_.layout.vae.size()));
     placement_.latents.start_send(to_tensor(header), to);
     given_.push_back(placement_.latents.start_send(
         shard(latents, 2, rows, static_cast<int>(band)).contiguous(), to));

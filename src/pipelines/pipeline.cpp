@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/pipelines/components.h"
+#include "src/pipelines/schedule_for.h"
 #include "src/transformers/pixart_config.h"
 #include "src/vae/postprocess.h"
 
@@ -65,9 +66,9 @@ Pipeline::Pipeline(const Repository& repository, Placement placement, PipelineOp
 
 void Pipeline::hold(const Parts& parts) {
   const auto& p = placement_;
-  const bool text = parts.text && options_.encodes && p.holds(p.text_encoders);
-  const bool transformer = parts.transformer && options_.denoises && p.holds(p.transformer);
-  const bool vae = parts.vae && options_.decodes && p.holds(p.vae);
+  const bool text = parts.text && options_.encodes && p.holds(p.layout.text_encoders);
+  const bool transformer = parts.transformer && options_.denoises && p.holds(p.layout.transformer);
+  const bool vae = parts.vae && options_.decodes && p.holds(p.layout.vae);
   if (!text) text_.reset();
   if (!transformer) denoiser_.reset();
   if (!vae) vae_.reset();
@@ -98,8 +99,9 @@ void Pipeline::fetch(const Parts& parts) {
 }
 
 int Pipeline::writer() const {
-  if (options_.decodes) return placement_.vae.front();
-  return options_.denoises ? placement_.last_stage().front() : placement_.text_encoders.front();
+  if (options_.decodes) return placement_.layout.vae.front();
+  return options_.denoises ? placement_.last_stage().front()
+                           : placement_.layout.text_encoders.front();
 }
 
 Roles Pipeline::roles() const {
@@ -112,33 +114,17 @@ Roles Pipeline::roles() const {
   return roles;
 }
 
-SchedulerConfig Pipeline::scheduler_for(const Recipe& recipe) const {
-  if (recipe.scheduler.empty()) return SchedulerConfig(scheduler_);
-  return SchedulerConfig(scheduler_, nlohmann::json::parse(recipe.scheduler));
-}
-
 std::string Pipeline::scheduler_class(const Recipe& recipe) const {
-  return scheduler_for(recipe).class_name();
-}
-
-Size Pipeline::latent_size(const Recipe& recipe) const {
-  return {recipe.made.height / facts_.pixels_per_latent,
-          recipe.made.width / facts_.pixels_per_latent};
+  return scheduler_for(scheduler_, recipe).class_name();
 }
 
 std::shared_ptr<const Schedule> Pipeline::schedule(const Recipe& recipe) const {
-  const auto [height, width] = latent_size(recipe);
-  const ScheduleRequest steps{
-      .steps = recipe.num_inference_steps,
-      .sigmas = recipe.sigmas,
-      .timesteps = recipe.timesteps,
-      .image_tokens = height * width / (facts_.patch_size * facts_.patch_size)};
-  return std::make_shared<const Schedule>(make_schedule(scheduler_for(recipe), steps));
+  return schedule_for(scheduler_, facts_, recipe);
 }
 
 StagedBatch Pipeline::begin(const std::vector<Sample>& samples, const Recipe& recipe,
                             const Conditioning& text) const {
-  const auto [height, width] = latent_size(recipe);
+  const auto [height, width] = latent_size(facts_, recipe);
   DenoiseRequest request{.seeds = {},
                          .height = height,
                          .width = width,
@@ -151,7 +137,7 @@ StagedBatch Pipeline::begin(const std::vector<Sample>& samples, const Recipe& re
 }
 
 void Pipeline::decode(const at::Tensor& latents, const Recipe& recipe, const TakeRows& take) const {
-  const auto latent_rows = latent_size(recipe).height;
+  const auto latent_rows = latent_size(facts_, recipe).height;
   const auto image = vae_->decode_rows(latents.unsqueeze(0).to(tensor_options()), latent_rows);
   const auto rows = vae_->rows(latent_rows);
   const auto& patch = vae_->patch();
@@ -163,7 +149,7 @@ void Pipeline::decode(const at::Tensor& latents, const Recipe& recipe, const Tak
 }
 
 int64_t Pipeline::decode_flops(const Recipe& recipe) const {
-  const auto [height, width] = latent_size(recipe);
+  const auto [height, width] = latent_size(facts_, recipe);
   return vae_->flops(height, width);
 }
 

@@ -18,7 +18,7 @@
 #include "src/pipelines/placement.h"
 #include "src/pipelines/recipe.h"
 #include "src/pipelines/text.h"
-#include "src/schedulers/scheduler_config.h"
+#include "src/schedulers/schedule.h"
 #include "src/transformers/position_table.h"
 #include "src/vae/decoder.h"
 #include "src/weights/repository.h"
@@ -87,9 +87,6 @@ class Pipeline {
   std::string scheduler_class(const Recipe& recipe) const;
 
  private:
-  SchedulerConfig scheduler_for(const Recipe& recipe) const;
-  Size latent_size(const Recipe& recipe) const;
-
   const Repository& repository_;
   ModelFacts facts_;
   Placement placement_;

@@ -1,35 +1,31 @@
-// Batches: the samples of a job in the order and company in which they travel. A batch holds
-// consecutive samples with equal recipes, at most batch_size of them, so what a sample travels with
-// depends on the job alone: not on replicas, nor on what an earlier run already made. The last
-// batch, and one before samples of another recipe, is kept small rather than padded.
+// Batches: the samples of a portion of a job in the order and company in which they travel. A batch
+// holds samples of equal recipes, at most batch_size of them, in their order; samples of several
+// sizes in one portion are parted by recipe. So what a sample travels with depends on the job
+// alone: not on replicas, nor on what an earlier run already made. The last batch of a recipe is
+// kept small rather than padded.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
+#include "src/output/shards.h"
 #include "src/render/inputs.h"
 
 namespace trireme {
 
 struct Batch {
-  int64_t number = 0;  // from zero
   std::vector<Sample> samples;
   Recipe recipe;
+  std::vector<bool> recorded;  // of each sample: nothing is written for it
 };
 
-class Batches {
- public:
-  // `inputs` must outlive this. Samples without a file are left out before batches are formed.
-  Batches(const Inputs& inputs, int64_t batch_size) : inputs_(inputs), batch_size_(batch_size) {}
-
-  std::optional<Batch> next();
-
- private:
-  const Inputs& inputs_;
-  int64_t batch_size_;
-  int64_t next_sample_ = 0;
-  int64_t next_number_ = 0;
+struct PortionBatches {
+  std::vector<Batch> batches;        // without those that are recorded as a whole
+  std::vector<SampleRecord> failed;  // rows that cannot be made, and are not recorded
 };
+
+// `recorded`: of each position of the portion. kBadData where a row is bad and the job stops then.
+PortionBatches batches_of(const Inputs& inputs, const Portion& portion, int64_t batch_size,
+                          const std::vector<bool>& recorded);
 
 }  // namespace trireme

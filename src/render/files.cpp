@@ -1,9 +1,12 @@
 #include "src/render/files.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "src/config/describe_job.h"
 #include "src/image/parameters.h"
+#include "src/image/picture.h"
 #include "src/weights/safetensors_writer.h"
 
 namespace trireme {
@@ -36,6 +39,11 @@ std::string how_to_make(Job job, PromptRow row, const Recipe& recipe) {
   return row_to_json(job, row).dump();
 }
 
+PictureFormat format_of(OutputFormat format) {
+  if (format == OutputFormat::kJpeg) return PictureFormat::kJpeg;
+  return format == OutputFormat::kWebp ? PictureFormat::kWebp : PictureFormat::kPng;
+}
+
 void append(std::vector<NamedTensor>& tensors, const std::string& prefix,
             const TextEmbeddings& text) {
   tensors.push_back({prefix + "prompt_embeds", text.hidden.squeeze(0)});
@@ -47,8 +55,8 @@ void append(std::vector<NamedTensor>& tensors, const std::string& prefix,
 
 }  // namespace
 
-PngWriter picture_writer(const Job& job, const Sample& sample, const Recipe& recipe,
-                         const std::string& scheduler, PngWriter::Sink sink) {
+std::string picture_file(const Job& job, const Sample& sample, const Recipe& recipe,
+                         const std::string& scheduler, std::string_view pixels) {
   const PictureFacts facts{.prompt = sample.prompt,
                            .negative_prompt = sample.sampling.negative_prompt,
                            .steps = recipe.num_inference_steps,
@@ -58,12 +66,15 @@ PngWriter picture_writer(const Job& job, const Sample& sample, const Recipe& rec
                            .height = recipe.asked.height,
                            .width = recipe.asked.width,
                            .model = job.model.path.written};
-  std::vector<PngText> texts;
+  std::vector<PictureText> texts;
   if (job.output.metadata != Metadata::kNone) {
     texts.push_back({"parameters", a1111_parameters(facts)});
     texts.push_back({"trireme", how_to_make(job, sample, recipe)});
   }
-  return PngWriter(std::move(sink), {recipe.asked.height, recipe.asked.width}, texts);
+  return encode_picture(format_of(job.output.format),
+                        {reinterpret_cast<const uint8_t*>(pixels.data()), pixels.size()},
+                        {.height = recipe.asked.height, .width = recipe.asked.width}, texts,
+                        job.output.quality);
 }
 
 std::string latents_file(const Job& job, const Sample& sample, const Recipe& recipe,
@@ -80,6 +91,43 @@ std::string embeds_file(const Job& job, const PromptRow& row, const Recipe& reci
   if (text.negative) append(tensors, "negative_", *text.negative);
   return safetensors_bytes(
       tensors, {{"row", std::to_string(row.row)}, {"trireme", how_to_make(job, row, recipe)}});
+}
+
+MetadataDetail detail_of(Metadata metadata) {
+  if (metadata == Metadata::kNone) return MetadataDetail::kNone;
+  return metadata == Metadata::kMinimal ? MetadataDetail::kMinimal : MetadataDetail::kFull;
+}
+
+MetadataRow metadata_row(const Job& job, const Sample& sample, const Recipe& recipe) {
+  return {.prompt = sample.prompt,
+          .negative_prompt = sample.sampling.negative_prompt,
+          .seed = sample.seed,
+          .height = recipe.asked.height,
+          .width = recipe.asked.width,
+          .num_inference_steps = recipe.num_inference_steps,
+          .guidance_scale = recipe.guidance.scale,
+          .model = job.model.path.written};
+}
+
+Finished finished(const Inputs& inputs, const Sample& sample, const Recipe& recipe,
+                  std::string file) {
+  const auto& job = inputs.job();
+  const auto store = inputs.store_options();
+  const auto index = inputs.index_of(sample);
+  Finished out{.record = {.index = index}, .bytes = {}};
+  const auto add = [&](const std::string& suffix, const std::string& bytes) {
+    out.record.members.push_back({suffix, static_cast<int64_t>(bytes.size())});
+    out.bytes += bytes;
+  };
+  if (store.container == StoreOptions::Container::kTar && job.output.metadata != Metadata::kNone) {
+    auto row = metadata_row(job, sample, recipe);
+    row.index = index;
+    const auto name = fmt::format("{:08}.{}", index, store.extension);
+    add("json", metadata_line(row, name, detail_of(job.output.metadata)));
+  }
+  if (job.output.captions) add("txt", sample.prompt);
+  add(store.extension, file);
+  return out;
 }
 
 }  // namespace trireme

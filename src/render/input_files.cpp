@@ -9,6 +9,9 @@
 
 #include "parallel/error.h"
 #include "src/config/hash.h"
+#include "src/render/embeds_tensors.h"
+#include "src/weights/numbers.h"
+#include "src/weights/safetensors_file.h"
 
 namespace trireme {
 namespace {
@@ -34,37 +37,34 @@ std::optional<int64_t> number_in(std::string_view text) {
                                                               : std::nullopt;
 }
 
-// diffusers' names of a row's embeddings, and their dimensions without the batch's.
-struct EmbedsTensor {
-  std::string name;
-  size_t dims;
-  int64_t width;  // of the last dimension, 0: any
+// Tensors of one file for one sample: zeros for those that are not finite.
+class Reading {
+ public:
+  Reading(const fs::path& path, const Sample& sample) : file_(path), index_(sample.index) {}
+
+  // As this type; without one, in the stored type.
+  at::Tensor operator()(const std::string& name, std::optional<at::ScalarType> as = {}) {
+    const auto* tensor = file_.find(name);
+    const auto type = as.value_or(scalar_type(tensor->type));
+    try {
+      return file_.read(*tensor, 0, {0, tensor->shape[0]}, at::TensorOptions().dtype(type));
+    } catch (const Error& error) {
+      if (error.exit() != Exit::kBadData) throw;
+      problem_ = fmt::format(
+          "[input] sample {}: NaN or infinity in {} of {} -> finite numbers -> the file is "
+          "damaged, "
+          "or the job that wrote it overflowed",
+          index_, name, file_.place());
+      return at::zeros(tensor->shape, type);
+    }
+  }
+  const std::string& problem() const { return problem_; }
+
+ private:
+  SafetensorsFile file_;
+  int64_t index_;
+  std::string problem_;
 };
-
-std::vector<EmbedsTensor> embeds_tensors(const ModelFacts& model, const std::string& prefix) {
-  std::vector<EmbedsTensor> tensors{{prefix + "prompt_embeds", 2, model.text_width}};
-  if (model.pooled_width > 0)
-    tensors.push_back({prefix + "pooled_prompt_embeds", 1, model.pooled_width});
-  if (model.family == Family::kPixArtSigma)
-    tensors.push_back({prefix + "prompt_attention_mask", 1, 0});
-  return tensors;
-}
-
-bool fits(const StoredTensor& stored, const EmbedsTensor& wanted) {
-  const auto& shape = stored.shape;
-  const bool row = shape.size() == wanted.dims;
-  const bool batch_of_one = shape.size() == wanted.dims + 1 && shape[0] == 1;
-  return (row || batch_of_one) && (wanted.width == 0 || shape.back() == wanted.width);
-}
-
-std::string shape_text(const EmbedsTensor& wanted) {
-  if (wanted.dims == 2) return fmt::format("[tokens, {}]", wanted.width);
-  return wanted.width > 0 ? fmt::format("[{}]", wanted.width) : "[tokens]";
-}
-
-at::Tensor as_batch_of_one(const at::Tensor& x, size_t dims) {
-  return x.dim() == static_cast<int64_t>(dims) ? x.unsqueeze(0) : x;
-}
 
 }  // namespace
 
@@ -250,6 +250,10 @@ Sample InputFiles::sample(int64_t n) const {
                   : embeds_sample(opened, file.number, n % pictures_);
 }
 
+int64_t InputFiles::index(int64_t n) const {
+  return files_.at(static_cast<size_t>(n / pictures_)).number * pictures_ + n % pictures_;
+}
+
 std::vector<InputFiles::File>::const_iterator InputFiles::find(int64_t number) const {
   const auto at =
       std::lower_bound(files_.begin(), files_.end(), number,
@@ -263,33 +267,36 @@ std::optional<int64_t> InputFiles::position(int64_t index) const {
   return (at - files_.begin()) * pictures_ + index % pictures_;
 }
 
-Conditioning InputFiles::text(const Sample& sample, const Recipe& recipe,
-                              const at::TensorOptions& options) const {
-  const SafetensorsFile file(find(sample.row)->path);
-  const auto read = [&](const EmbedsTensor& tensor, const at::TensorOptions& as) {
-    return as_batch_of_one(file.read(tensor.name).to(as), tensor.dims);
-  };
+FromFile<Conditioning> InputFiles::text(const Sample& sample, const Recipe& recipe,
+                                        const at::TensorOptions& options) const {
+  Reading read(find(sample.row)->path, sample);
   const auto embeddings = [&](const std::string& prefix) {
     TextEmbeddings text;
-    for (const auto& tensor : embeds_tensors(model_, prefix)) {
-      if (tensor.name.ends_with("mask")) {
-        text.mask = read(tensor, options.dtype(at::kLong));
-      } else if (tensor.dims == 1) {
-        text.pooled = read(tensor, options);
+    for (const auto& [name, dims, width] : embeds_tensors(model_, prefix)) {
+      const auto row = as_batch_of_one(read(name), dims);
+      if (name.ends_with("mask")) {
+        text.mask = row.to(options.dtype(at::kLong));
+      } else if (dims == 1) {
+        text.pooled = row.to(options);
       } else {
-        text.hidden = read(tensor, options);
+        text.hidden = row.to(options);
       }
     }
     return text;
   };
   Conditioning text{embeddings(""), std::nullopt};
   if (recipe.guidance.on()) text.negative = embeddings(kNegative);
-  return text;
+  return {text, read.problem()};
 }
 
-at::Tensor InputFiles::latents(const Sample& sample, Part rows) const {
-  const SafetensorsFile file(find(sample.row)->path);
-  return file.read(*file.find("latents"), 1, rows, at::TensorOptions().dtype(at::kFloat));
+FromFile<at::Tensor> InputFiles::latents(const Sample& sample) const {
+  Reading read(find(sample.row)->path, sample);
+  const auto latents = read("latents", at::kFloat);
+  return {latents, read.problem()};
+}
+
+std::string InputFiles::problem(const Sample& sample, const Recipe& recipe) const {
+  return latents_ ? latents(sample).problem : text(sample, recipe, at::kFloat).problem;
 }
 
 }  // namespace trireme

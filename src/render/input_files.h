@@ -1,9 +1,8 @@
 // InputFiles: what an earlier job's last stage wrote, as the rows of this one: a file a row
 // (embeddings, where this job begins with denoise) or a sample (latents, where it decodes), in a
 // folder or the sub-folders of its shards. All headers are read and checked when it is made,
-// tensors when they are asked for: each rank reads what it needs. A file of another program
-// (diffusers' encode_prompt, saved by its names) is its tensors alone; the rest is the job's
-// `sampling`.
+// tensors when they are asked for. A file of another program (diffusers' encode_prompt, saved by
+// its names) is its tensors alone; the rest is the job's `sampling`.
 #pragma once
 
 #include <filesystem>
@@ -11,13 +10,19 @@
 #include <string>
 #include <vector>
 
-#include "parallel/split.h"
 #include "src/config/carried_row.h"
 #include "src/pipelines/denoise.h"
 #include "src/pipelines/recipe.h"
-#include "src/weights/safetensors_file.h"
 
 namespace trireme {
+
+// What a file holds for a sample. What is NaN or infinite there comes as zeros, and `problem` says
+// so: a text for an Error (kBadData) or a message. All who read the file come to know it.
+template <class T>
+struct FromFile {
+  T value;
+  std::string problem;  // empty: none
+};
 
 class InputFiles {
  public:
@@ -30,16 +35,20 @@ class InputFiles {
   // file's tensors do not fit.
   int64_t sample_count() const { return row_count() * pictures_; }
   Sample sample(int64_t n) const;
+  int64_t index(int64_t n) const;  // of sample(n)
+  int64_t pictures_of_a_row() const { return pictures_; }
   // The n of the sample with this index, if there is one.
   std::optional<int64_t> position(int64_t index) const;
   // xxh3-128 of which files there are, their tensors' shapes and what they carry.
   const std::string& fingerprint() const { return fingerprint_; }
 
-  // The embeddings of a sample, a batch of one. Error (kBadData) for NaN or infinity.
-  Conditioning text(const Sample& sample, const Recipe& recipe,
-                    const at::TensorOptions& options) const;
-  // Rows of a sample's latents: float32 [channels, rows, w].
-  at::Tensor latents(const Sample& sample, Part rows) const;
+  // The embeddings of a sample, a batch of one.
+  FromFile<Conditioning> text(const Sample& sample, const Recipe& recipe,
+                              const at::TensorOptions& options) const;
+  // A sample's latents: float32 [channels, h, w].
+  FromFile<at::Tensor> latents(const Sample& sample) const;
+  // The `problem` of what this job reads for the sample.
+  std::string problem(const Sample& sample, const Recipe& recipe) const;
 
  private:
   struct File {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -48,25 +49,19 @@ std::string place_of(const std::string& key, const Sample& sample, const Job& jo
   return job.source.places.contains(own) ? own : "sampling." + key;
 }
 
-// All that the model cannot do, each once however many samples ask for it.
-void check_recipes(const Inputs& inputs) {
-  const auto& job = inputs.job();
-  const auto& model = inputs.model();
-  std::vector<Problem> problems;
-  std::set<std::pair<std::string, std::string>> said;
-  for (int64_t n = 0; n < inputs.sample_count(); ++n) {
-    const auto sample = inputs.sample(n);
-    for (auto& problem : problems_of(sample, model)) {
-      problem.place = place_of(problem.place, sample, job);
-      if (said.emplace(problem.place, problem.message).second) problems.push_back(problem);
-    }
-  }
-  if (!problems.empty()) throw job_error(job.source, problems);
-}
+constexpr int64_t kFirstLook = 1000;  // rows of a dataset
 
-MetadataDetail detail_of(Metadata metadata) {
-  if (metadata == Metadata::kNone) return MetadataDetail::kNone;
-  return metadata == Metadata::kMinimal ? MetadataDetail::kMinimal : MetadataDetail::kFull;
+const char* extension(OutputFormat format) {
+  switch (format) {
+    case OutputFormat::kPng:
+      return "png";
+    case OutputFormat::kJpeg:
+      return "jpg";
+    case OutputFormat::kWebp:
+      return "webp";
+    default:
+      return "safetensors";
+  }
 }
 
 }  // namespace
@@ -82,11 +77,53 @@ Inputs::Inputs(Job job)
   } else {
     rows_ = files_.emplace(job_, model_).fingerprint();
   }
-  check_recipes(*this);
+  check_rows();
+}
+
+// All that the model cannot do, each once however many samples ask for it: of the rows that stand
+// in the job all, of a dataset the first ones, where too many are wrong for a job that says nothing
+// of how many may fail.
+void Inputs::check_rows() const {
+  const bool all = !job_.dataset;
+  const auto count = all ? sample_count() : std::min(sample_count(), kFirstLook);
+  std::vector<Problem> problems;
+  std::set<std::pair<std::string, std::string>> said;
+  int64_t bad = 0;
+  for (int64_t n = 0; n < count; ++n) {
+    const auto found = problems_at(n);
+    if (!found.empty()) ++bad;
+    for (const auto& problem : found)
+      if (said.emplace(problem.place, problem.message).second) problems.push_back(problem);
+  }
+  const auto& output = job_.output;
+  const bool every = bad == sample_count() && bad > 0;
+  const bool may_go_on = !all && !every && output.on_error == OnError::kQuarantine &&
+                         (output.says_max_failed || output.max_failed.allows(bad, file_count()));
+  if (!problems.empty() && !may_go_on) throw job_error(job_.source, problems);
+}
+
+bool Inputs::is_readable(int64_t n) const {
+  return !prompts_ || prompts_->read_row(prompts_->row_of(n)).problem.empty();
+}
+
+std::vector<int64_t> Inputs::readable(int64_t most) const {
+  std::vector<int64_t> found;
+  for (int64_t n = 0; n < sample_count() && std::ssize(found) < most; ++n)
+    if (is_readable(n)) found.push_back(n);
+  if (found.empty()) sample(0);  // says why
+  return found;
+}
+
+std::vector<Problem> Inputs::problems_at(int64_t n) const {
+  if (!is_readable(n)) return {};
+  const auto sample = this->sample(n);
+  auto problems = problems_of(sample, model_);
+  for (auto& problem : problems) problem.place = place_of(problem.place, sample, job_);
+  return problems;
 }
 
 PromptRow Inputs::row_of(const Sample& sample) const {
-  return prompts_->row(sample.row - prompts_->row(0).row);
+  return prompts_->row(sample.row - prompts_->first_row());
 }
 
 BeyondTable Inputs::beyond_table() const {
@@ -97,23 +134,66 @@ int64_t Inputs::file_count() const {
   return only_embeds() ? prompts_->row_count() : sample_count();
 }
 
-std::optional<int64_t> Inputs::position_of(int64_t file_index) const {
-  if (files_) return files_->position(file_index);
-  const auto position = file_index - this->file_index(prompts_->sample(0));
+int64_t Inputs::pictures_of_a_file() const {
+  return only_embeds() ? 1 : prompts_->pictures_of_a_row();
+}
+
+int64_t Inputs::index(int64_t position) const {
+  return files_ ? files_->index(position) : prompts_->first_row() * pictures_of_a_file() + position;
+}
+
+std::optional<int64_t> Inputs::position_of(int64_t index) const {
+  if (files_) return files_->position(index);
+  const auto position = index - this->index(0);
   return position >= 0 && position < file_count() ? std::optional(position) : std::nullopt;
 }
 
-int64_t Inputs::file_index(const Sample& sample) const {
-  return only_embeds() ? sample.row : sample.index;
+ReadSample Inputs::read(int64_t position) const {
+  ReadSample read;
+  if (files_) {
+    read.sample = files_->sample(position);
+  } else {
+    auto [row, problem] = prompts_->read_row(position / pictures_of_a_file());
+    if (!problem.empty()) return {{}, {}, problem};
+    read.sample = sample_of(std::move(row), position % pictures_of_a_file());
+  }
+  for (const auto& problem : problems_of(read.sample, model_))
+    return {{},
+            {},
+            fmt::format("[row {}, {}] {}{}", read.sample.row, problem.place, problem.message,
+                        where(position))};
+  read.recipe = recipe(read.sample);
+  return read;
 }
 
-OutputOptions Inputs::output_options() const {
-  return {.extension = decodes() ? "png" : "safetensors",
-          .samples = file_count(),
+int64_t Inputs::row_number(int64_t index) const {
+  return only_embeds() ? index
+                       : index / (files_ ? files_->pictures_of_a_row() : pictures_of_a_file());
+}
+
+std::optional<int64_t> Inputs::byte_of(int64_t index) const {
+  if (files_) return std::nullopt;
+  return prompts_->offset(*position_of(index) / pictures_of_a_file());
+}
+
+std::string Inputs::where(int64_t position) const {
+  const auto byte = byte_of(index(position));
+  return byte ? fmt::format(" (byte {} of {})", *byte, job_.dataset->path.written) : "";
+}
+
+void Inputs::let_go() const {
+  if (prompts_) prompts_->let_go();
+}
+
+StoreOptions Inputs::store_options() const {
+  using Container = StoreOptions::Container;
+  return {.container = job_.output.container == trireme::Container::kFolder ? Container::kFiles
+                                                                            : Container::kTar,
+          .extension = extension(job_.output.format),
           .shard_size = job_.output.shard_size,
-          .metadata = detail_of(job_.output.metadata),
-          .job = to_json(job_).dump(),
-          .fingerprint = fingerprint(job_, rows_)};
+          .files = file_count(),
+          .index_of = [this](int64_t position) { return index(position); },
+          .position_of = [this](int64_t index) { return position_of(index); }};
 }
 
 }  // namespace trireme

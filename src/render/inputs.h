@@ -8,13 +8,19 @@
 
 #include "src/config/job.h"
 #include "src/config/prompts.h"
+#include "src/output/shard_store.h"
 #include "src/pipelines/recipe.h"
 #include "src/render/input_files.h"
-#include "src/report/output_folder.h"
 #include "src/transformers/position_table.h"
 #include "src/weights/repository.h"
 
 namespace trireme {
+
+struct ReadSample {
+  Sample sample;
+  Recipe recipe;
+  std::string problem;  // on one line; empty: none
+};
 
 class Inputs {
  public:
@@ -26,7 +32,11 @@ class Inputs {
   int64_t sample_count() const {
     return files_ ? files_->sample_count() : prompts_->sample_count();
   }
+  // kBadData for one whose row cannot be read.
   Sample sample(int64_t n) const { return files_ ? files_->sample(n) : prompts_->sample(n); }
+  // Numbers of the first samples whose rows can be read, at most so many. kBadData where none can.
+  std::vector<int64_t> readable(int64_t most) const;
+  Sample first_readable() const { return sample(readable(1).front()); }
   PromptRow row_of(const Sample& sample) const;  // of a job that encodes
   // What an earlier job wrote; of a job that does not encode.
   const InputFiles& files() const { return *files_; }
@@ -38,20 +48,30 @@ class Inputs {
   bool encodes() const { return job_.first_stage == JobStage::kEncode; }
   bool denoises() const { return job_.first_stage <= JobStage::kDenoise && !only_embeds(); }
   bool decodes() const { return job_.last_stage == JobStage::kDecode; }
-  // A component is read, used for a window of samples and freed: see StagedRun.
-  bool staged() const { return job_.layout.offload == LayoutChoice::Offload::kStaged; }
   bool only_embeds() const { return job_.last_stage == JobStage::kEncode; }
-  // Whether the sample has a file of its own.
-  bool has_file(const Sample& sample) const { return !only_embeds() || sample.number == 0; }
-  int64_t file_count() const;
-  int64_t file_index(const Sample& sample) const;  // names the file
-  // Which of this job's files that is, from zero; nothing for another job's.
-  std::optional<int64_t> position_of(int64_t file_index) const;
-  int64_t position(const Sample& sample) const { return *position_of(file_index(sample)); }
 
-  OutputOptions output_options() const;
+  // The files of this job: by position from zero, and by the index that names them.
+  int64_t file_count() const;
+  int64_t index(int64_t position) const;
+  std::optional<int64_t> position_of(int64_t index) const;  // nothing for another job's
+  int64_t index_of(const Sample& sample) const { return only_embeds() ? sample.row : sample.index; }
+  // The sample of a file, how it is made, or why it cannot be.
+  ReadSample read(int64_t position) const;
+  void let_go() const;                                  // of what was read
+  int64_t row_number(int64_t index) const;              // of the sample's row
+  std::optional<int64_t> byte_of(int64_t index) const;  // where its row stands in a file
+
+  // Of the rows, or of the files that the job goes on from.
+  const std::string& rows_hash() const { return rows_; }
+  StoreOptions store_options() const;
 
  private:
+  int64_t pictures_of_a_file() const;
+  std::string where(int64_t position) const;  // its row is in a file
+  void check_rows() const;
+  bool is_readable(int64_t n) const;
+  std::vector<Problem> problems_at(int64_t n) const;
+
   Job job_;
   Repository repository_;
   ModelFacts model_;

@@ -8,26 +8,16 @@
 #include <string>
 
 #include "parallel/error.h"
-#include "parallel/group.h"
 #include "src/config/job.h"
-#include "src/render/memory_meter.h"
-#include "src/report/progress.h"
+#include "src/render/machine.h"
 
 namespace trireme {
 
-// Where a job runs.
-struct Machine {
-  Group world;
-  std::string host;
-  at::Device device = at::kCPU;
-  TensorMemory memory = {};  // of the device
-  Surroundings terminal = {};
-  std::function<int()> stop_signal = [] { return 0; };  // the signal that asks us to stop, or 0
-};
-
 struct RenderReports {
   std::string trace = {};  // a file that tells what each rank did when (Chrome's format), or none
-  std::function<void(const std::string& table)> memory = {};  // takes the memory of all ranks
+  std::function<void(const std::string& table)> memory = {};   // takes the memory of all ranks
+  std::function<void(const std::string& layout)> choice = {};  // takes what the planner chose
+  std::function<void(const std::string& line)> warning = {};   // takes what went wrong and goes on
 };
 
 // Exit code: kDone, kTooManyFailed or, if a signal stopped it at a step, kDrained. Everything else

@@ -65,7 +65,7 @@ bool StagedRun::is_full(const Window& window) const {
 }
 
 int64_t StagedRun::waiting_bytes(const Batch& batch) const {
-  const auto& [number, samples, recipe] = worker_.batch(batch.number);
+  const auto& [samples, recipe, recorded] = worker_.batch(batch.number);
   const auto& facts = pipeline_.facts();
   const auto texts = recipe.guidance.on() ? 2 : 1;
   const auto tokens = recipe.max_sequence_length + kClipTokens;
@@ -104,10 +104,13 @@ StagedRun::Window StagedRun::stage(const Roles& roles, Window window) {
     if (visit.step + 1 == batch.steps) done.push_back(batch);
     if (has_the_steps) callbacks_.after_visit(numbered(visit));
   };
-  auto result = run(program, turns, calls);
-  result_.stopped = result_.stopped || result.stopped;
-  for (auto& [op, begin, end] : result.lane)
+  calls.recorded = [&](const Span& span) {
+    const auto& [op, begin, end] = span;
     result_.lane.push_back({{op.kind, numbered(op.visit), op.peer}, begin + offset, end + offset});
+    callbacks_.recorded(result_.lane.back());
+  };
+  const auto result = run(program, turns, calls);
+  result_.stopped = result_.stopped || result.stopped;
   return done;
 }
 

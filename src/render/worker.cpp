@@ -1,5 +1,7 @@
 #include "src/render/worker.h"
 
+#include "parallel/error.h"
+
 namespace trireme {
 
 using Kind = Op::Kind;
@@ -31,8 +33,14 @@ void Worker::forget_before(int64_t number) {
     by_batch.erase(by_batch.begin(), by_batch.lower_bound(number));
   };
   forget(batches_);
+  forget(broken_before_);
   forget(texts_);
   forget(denoised_);
+}
+
+void Worker::start_over() {
+  forget_before(next_batch_);
+  next_batch_ = 0;
 }
 
 void Worker::perform(const Op& op) {
@@ -106,7 +114,7 @@ void Worker::denoise(const Op& op) {
       return staged.forward(step);
     case Kind::kStep:
       staged.step(step);
-      if (staged.is_last(step)) denoised_.emplace(number, waiting(staged.result()));
+      if (staged.is_last(step)) denoised_.emplace(number, waiting(result(number)));
       break;
     default:
       staged.send(step);
@@ -117,11 +125,11 @@ void Worker::denoise(const Op& op) {
 
 // What waits for a whole window to be done with a stage does so on the host.
 Conditioning Worker::waiting(Conditioning text) const {
-  return inputs_.staged() ? on(at::kCPU, text) : text;
+  return staged() ? on(at::kCPU, text) : text;
 }
 
 Denoised Worker::waiting(Denoised denoised) const {
-  if (inputs_.staged()) denoised.latents = denoised.latents.cpu();
+  if (staged()) denoised.latents = denoised.latents.cpu();
   return denoised;
 }
 
@@ -136,20 +144,41 @@ Conditioning Worker::take_text(int64_t number) {
   if (inputs_.encodes()) return std::move(texts_.extract(number).mapped());
   const auto& batch = batches_.at(number);
   std::vector<Conditioning> rows;
-  for (const auto& sample : batch.samples)
-    rows.push_back(inputs_.files().text(sample, batch.recipe, pipeline_.tensor_options()));
+  auto& broken = broken_before_[number];
+  for (const auto& sample : batch.samples) {
+    auto [text, problem] = inputs_.files().text(sample, batch.recipe, pipeline_.tensor_options());
+    rows.push_back(std::move(text));
+    broken.push_back(is_broken(problem));
+  }
   return stack(rows);
+}
+
+bool Worker::is_broken(const std::string& problem) const {
+  if (!problem.empty() && inputs_.job().output.on_error == OnError::kStop)
+    throw Error(Exit::kBadData, problem);
+  return !problem.empty();
+}
+
+// What became of zeros in the place of broken embeddings is nobody's picture.
+Denoised Worker::result(int64_t number) const {
+  auto denoised = staged_.at(number).result();
+  const auto broken = broken_before_.find(number);
+  for (size_t i = 0; broken != broken_before_.end() && i < broken->second.size(); ++i)
+    if (broken->second[i]) denoised.broken_at_step[i] = kBrokenBefore;
+  return denoised;
 }
 
 // This rank's rows.
 Denoised Worker::read_latents(const Batch& batch) const {
-  const auto& patch = pipeline_.placement().patch;
-  const auto height = batch.recipe.made.height / pipeline_.facts().pixels_per_latent;
-  const auto rows = Split(height, patch.size())[patch.rank()];
+  Denoised read;
   std::vector<at::Tensor> latents;
-  for (const auto& sample : batch.samples) latents.push_back(inputs_.files().latents(sample, rows));
-  return {at::stack(latents).to(pipeline_.tensor_options().device()),
-          std::vector<int64_t>(latents.size(), -1)};
+  for (const auto& sample : batch.samples) {
+    const auto [whole, problem] = inputs_.files().latents(sample);
+    latents.push_back(handover_.mine(whole.unsqueeze(0)));
+    read.broken_at_step.push_back(is_broken(problem) ? kBrokenBefore : kUnbroken);
+  }
+  read.latents = at::cat(latents).to(pipeline_.tensor_options().device());
+  return read;
 }
 
 // A rank of the last stage has all rows of the latents, and decodes its own.

@@ -23,6 +23,7 @@ class Worker {
   void add(Batch batch) { batches_.emplace(next_batch_++, std::move(batch)); }
   const Batch& batch(int64_t number) const { return batches_.at(number); }
   void forget_before(int64_t number);
+  void start_over();  // another program follows, which numbers its batches from zero
 
   void perform(const Op& op);
 
@@ -32,10 +33,14 @@ class Worker {
   void encode(int64_t number);
   void begin(int64_t number);
   void denoise(const Op& op);
+  bool staged() const { return pipeline_.placement().layout.offload == Offload::kStaged; }
   Conditioning waiting(Conditioning text) const;
   Denoised waiting(Denoised denoised) const;
   Conditioning take_text(int64_t number);
+  // By what a file's reading says; an Error (kBadData) if the job stops then.
+  bool is_broken(const std::string& problem) const;
   Denoised read_latents(const Batch& batch) const;
+  Denoised result(int64_t number) const;
   void end(int64_t number);
 
   const Inputs& inputs_;
@@ -49,6 +54,7 @@ class Worker {
   int64_t next_batch_ = 0;
   // By batch.
   std::map<int64_t, Batch> batches_;
+  std::map<int64_t, std::vector<bool>> broken_before_;  // samples whose embeddings are, in files
   std::map<int64_t, Conditioning> texts_;
   std::map<int64_t, StagedBatch> staged_;
   std::map<int64_t, Denoised> denoised_;

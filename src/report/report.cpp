@@ -151,9 +151,29 @@ void set_stages(RankReport& report, const StageClock& clock) {
   }
 }
 
+namespace {
+
+// What the plan expected a stage of a rank to hold; "-" where nothing was planned.
+std::string planned_sum(const ordered_json& plan, int rank, const std::string& stage) {
+  if (!plan.is_object() || !plan.contains("ranks")) return "-";
+  for (const auto& planned : plan["ranks"]) {
+    if (planned["rank"] != rank) continue;
+    const auto& parts = planned["stages"][stage];
+    double sum = 0;
+    for (const auto* part : {"weights_bytes", "activations_bytes", "buffers_bytes"})
+      sum += parts[part].get<double>();
+    return human_bytes(sum);
+  }
+  return "-";
+}
+
+}  // namespace
+
 std::string memory_table(const Report& report) {
   const auto cell = [](std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
-  std::vector<TableRow> rows = {{"rank", "stage", "weights", "activations", "buffers", "sum"}};
+  const auto plan = ordered_json::parse(report.predicted);
+  std::vector<TableRow> rows = {
+      {"rank", "stage", "weights", "activations", "buffers", "sum", "planned"}};
   for (const RankReport& rank : report.ranks) {
     const auto number = std::to_string(rank.rank);
     for (const Stage stage : {Stage::kEncode, Stage::kDenoise, Stage::kDecode}) {
@@ -161,7 +181,8 @@ std::string memory_table(const Report& report) {
       if (at == rank.stages.end()) continue;
       const auto& [weights, activations, buffers, seconds, flops] = at->second;
       rows.push_back({number, at->first, cell(weights), cell(activations), cell(buffers),
-                      cell(weights + activations + buffers)});
+                      cell(weights + activations + buffers),
+                      planned_sum(plan, rank.rank, at->first)});
     }
     rows.push_back({number, "loading", "-", cell(rank.load_peak_bytes), "-", "-"});
     rows.push_back({number, "program", "-", "-", "-", cell(rank.program_bytes)});

@@ -39,7 +39,7 @@ PixArtTransformer::PixArtTransformer(const PixArtConfig& c, const Weights& w, co
       dtype_(dtype),
       sequence_(mesh.sequence.all),
       coordinates_(mesh.coordinates()),
-      held_(pixart_stages(c, mesh.pipeline.size())[mesh.pipeline.rank()]),
+      held_(stages_of(mesh.shape, pixart_block_costs(c))[mesh.pipeline.rank()]),
       time_(w / "adaln_single" / "emb" / "timestep_embedder", c.kTimeChannels, c.width()),
       modulation_(w / "adaln_single" / "linear", mesh.tensor,
                   {.in = c.width(), .out = c.kModulations * c.width()}),

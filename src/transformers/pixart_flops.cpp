@@ -100,7 +100,7 @@ int64_t PixArtFlops::cross_attention() const {
          attention_flops(queries, batch_.text_tokens, channels());
 }
 
-Split pixart_stages(const PixArtConfig& config, int stages) {
+std::vector<double> pixart_block_costs(const PixArtConfig& config) {
   const auto side = config.sample_size / config.patch_size;
   const PixArtFlops flops(config, {}, {0, config.num_layers},
                           {.steps = kSteps,
@@ -110,12 +110,12 @@ Split pixart_stages(const PixArtConfig& config, int stages) {
   std::vector<double> costs;
   for (int64_t i = 0; i < config.num_layers; ++i)
     costs.push_back(static_cast<double>(flops.text_keys() + kSteps * flops.block(i)));
-  if (costs.empty()) return Split(0, stages);
+  if (costs.empty()) return costs;
   // What the first and the last stage do besides goes with the blocks that they surely hold. The
   // embedders and the shared modulations are on all stages.
   costs.front() += static_cast<double>(kSteps * flops.patches());
   costs.back() += static_cast<double>(kSteps * flops.head());
-  return Split::by_cost(costs, stages);
+  return costs;
 }
 
 }  // namespace trireme

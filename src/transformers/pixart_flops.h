@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "parallel/coordinates.h"
 #include "src/transformers/pixart_config.h"
@@ -49,8 +50,8 @@ class PixArtFlops {
   int64_t image_;  // tokens of this rank in all rows
 };
 
-// Which blocks each of `stages` holds, so that the slowest has the least to do for a picture of the
-// size that the model was trained for.
-Split pixart_stages(const PixArtConfig& config, int stages);
+// What each block does for a picture of the size that the model was trained for: by that the
+// stages of a pipeline are cut (stages_of).
+std::vector<double> pixart_block_costs(const PixArtConfig& config);
 
 }  // namespace trireme

@@ -26,7 +26,7 @@ Sd3Transformer::Sd3Transformer(const Sd3Config& c, const Weights& w, const Mesh&
       dtype_(dtype),
       sequence_(mesh.sequence.all),
       coordinates_(mesh.coordinates()),
-      held_(sd3_stages(c, mesh.pipeline.size())[mesh.pipeline.rank()]),
+      held_(stages_of(mesh.shape, sd3_block_costs(c))[mesh.pipeline.rank()]),
       time_(w / "time_text_embed" / "timestep_embedder", c.kTimeChannels, c.width()),
       text_(w / "time_text_embed" / "text_embedder", c.pooled_projection_dim, c.width()) {
   const bool first = mesh.pipeline.rank() == 0,

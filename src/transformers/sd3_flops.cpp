@@ -102,7 +102,7 @@ int64_t Sd3Flops::attention(int64_t queries, int64_t keys) const {
   return batch_.rows * attention_flops(queries, keys, heads * config_.head_dim);
 }
 
-Split sd3_stages(const Sd3Config& config, int stages) {
+std::vector<double> sd3_block_costs(const Sd3Config& config) {
   const auto side = config.sample_size / config.patch_size;
   const Sd3Flops flops(config, {}, {0, config.num_layers},
                        {.steps = kSteps, .image_tokens = side * side, .text_tokens = kTextTokens});
@@ -112,12 +112,12 @@ Split sd3_stages(const Sd3Config& config, int stages) {
   std::vector<double> costs;
   for (int64_t i = 0; i < config.num_layers; ++i)
     costs.push_back(cost(flops.modulations(i), flops.block(i)));
-  if (costs.empty()) return Split(0, stages);
+  if (costs.empty()) return costs;
   // What the first and the last stage do besides goes with the blocks that they surely hold. The
   // embedders are on all stages.
   costs.front() += cost(flops.text_projection(), flops.patches());
   costs.back() += cost(flops.head_modulations(), flops.head());
-  return Split::by_cost(costs, stages);
+  return costs;
 }
 
 }  // namespace trireme

@@ -50,8 +50,8 @@ class Sd3Flops {
   int64_t image_, text_;  // tokens of this rank in all rows
 };
 
-// Which blocks each of `stages` holds, so that the slowest has the least to do for a picture of the
-// size that the model was trained for.
-Split sd3_stages(const Sd3Config& config, int stages);
+// What each block does for a picture of the size that the model was trained for: by that the
+// stages of a pipeline are cut (stages_of).
+std::vector<double> sd3_block_costs(const Sd3Config& config);
 
 }  // namespace trireme

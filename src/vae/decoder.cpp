@@ -83,7 +83,7 @@ at::Tensor VaeDecoder::decode(const at::Tensor& z, const Bands& bands) const {
   auto x = mid1_(conv_in_(post_quant_ ? (*post_quant_)(z, bands) : z, bands), bands);
   if (attention_) x = (*attention_)(x, bands);
   x = mid2_(x, bands);
-  for (const auto& up : ups_) x = up(x, bands);
+  for (const auto& up : ups_) x = up(std::move(x), bands);
   x = norm_out_(x, bands);
   return conv_out_(at::silu_(x), bands);
 }

@@ -11,8 +11,9 @@ Resnet::Resnet(const Weights& w, const VaeConfig& c, int64_t in, int64_t out)
 }
 
 at::Tensor Resnet::operator()(const at::Tensor& x, const Bands& bands) const {
-  auto h = norm1_(x, bands);
-  h = norm2_(conv1_(at::silu_(h), bands), bands);
+  auto h = norm1_(x, bands);  // each statement frees what went into the one before
+  h = conv1_(at::silu_(h), bands);
+  h = norm2_(h, bands);
   h = conv2_(at::silu_(h), bands);
   return h.add_(shortcut_ ? (*shortcut_)(x) : x);
 }

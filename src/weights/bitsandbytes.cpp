@@ -43,7 +43,11 @@ std::optional<Quantization> stored_quantization(const ComponentConfig& config) {
                       .double_quant = section->get_or<bool>("bnb_4bit_use_double_quant", false)};
 }
 
-StoredCodes parse_nf4_state(std::string_view text, const std::string& place) {
+StoredCodes read_nf4_state(const SafetensorsFile& file, const std::string& state_name) {
+  const auto bytes = file.read(state_name).to(at::kByte).contiguous();
+  const std::string_view text(static_cast<const char*>(bytes.const_data_ptr()),
+                              static_cast<size_t>(bytes.numel()));
+  const auto place = file.place() + ": " + state_name;
   const ComponentConfig state(parse_python_json(text, place), place);
   const auto expect_block = [&](const char* key, int64_t block) {
     if (state.get<int64_t>(key) != block)

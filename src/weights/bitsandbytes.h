@@ -9,6 +9,7 @@
 
 #include "parallel/quantization.h"
 #include "src/weights/component_config.h"
+#include "src/weights/safetensors_file.h"
 
 namespace trireme {
 
@@ -16,11 +17,12 @@ namespace trireme {
 // known.
 std::optional<Quantization> stored_quantization(const ComponentConfig& config);
 
-// The JSON text that stands in a tensor "*.quant_state.bitsandbytes__nf4"; `place` names it.
-StoredCodes parse_nf4_state(std::string_view text, const std::string& place);
+// What a matrix' tensor "*.quant_state.bitsandbytes__nf4" says, which is JSON.
+StoredCodes read_nf4_state(const SafetensorsFile& file, const std::string& state);
 
 // Endings of a matrix' name, which ends in "weight".
 inline constexpr std::string_view kInt8Scales = "SCB";  // in the place of "weight"
+inline constexpr std::string_view kInt8Format = "weight_format";
 inline constexpr std::string_view kNf4State = ".quant_state.bitsandbytes__nf4";
 inline constexpr std::string_view kNf4Scales = ".absmax";
 

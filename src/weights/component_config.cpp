@@ -210,6 +210,10 @@ ComponentConfig::ComponentConfig(json values, std::string place)
   }
 }
 
+std::string ComponentConfig::text() const {
+  return values_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 bool ComponentConfig::has(const std::string& key) const {
   const auto it = values_->find(key);
   return it != values_->end() && !it->is_null();

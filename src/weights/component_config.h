@@ -24,6 +24,8 @@ class ComponentConfig {
   // `place` is the text that stands for the file in messages.
   ComponentConfig(nlohmann::json values, std::string place);
 
+  // As JSON, keys in order.
+  std::string text() const;
   // There and not null.
   bool has(const std::string& key) const;
   // T: bool, int64_t, double, std::string, std::vector of one of them, ComponentConfig (an object).

@@ -60,7 +60,7 @@ void ComponentSource::find_codes() {
     if (entry.tensor->type == StoredType::kI8 && has(beside_weight(name, kInt8Scales))) {
       codes_[name] = {.kind = Quantization::Kind::kInt8, .shape = entry.tensor->shape};
       integers_.insert(name);
-      use_if_there(beside_weight(name, "weight_format"));
+      use_if_there(beside_weight(name, kInt8Format));
     }
     if (entry.tensor->type == StoredType::kU8 && has(name + std::string(kNf4State))) add_nf4(name);
   }
@@ -68,10 +68,7 @@ void ComponentSource::find_codes() {
 
 void ComponentSource::add_nf4(const std::string& name) {
   const auto state = name + std::string(kNf4State);
-  const auto text = entry(state).file->read(state).to(at::kByte).contiguous();
-  codes_[name] = parse_nf4_state(
-      {static_cast<const char*>(text.const_data_ptr()), static_cast<size_t>(text.numel())},
-      place(state) + ": " + state);
+  codes_[name] = read_nf4_state(*entry(state).file, state);
   used_.insert(state);
   integers_.insert({name, name + std::string(kNf4Scales)});
 }

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <numeric>
 
 #include "parallel/error.h"
+#include "src/weights/bitsandbytes.h"
 #include "src/weights/sd3_files.h"
 
 namespace trireme {
@@ -37,17 +38,50 @@ Component with_files(const Component& component) {
   }
 }
 
-std::map<std::string, StoredTensor> tensors_of(const WeightFiles& weights) {
-  std::map<std::string, StoredTensor> out;
+// Of a tensor in the files: how many numbers of the model it is.
+struct Counted {
+  StoredTensor tensor;
+  int64_t parameters;
+};
+using CountedTensors = std::map<std::string, Counted>;
+
+int64_t product(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+// Codes count as the matrix that they stand for, and what belongs to them not at all.
+void count_nf4(const SafetensorsFile& file, const std::string& state, CountedTensors& tensors) {
+  const auto weight = state.substr(0, state.size() - kNf4State.size());
+  for (auto at = tensors.lower_bound(weight + "."); at != tensors.end(); ++at) {
+    if (!at->first.starts_with(weight + ".")) break;
+    at->second.parameters = 0;
+  }
+  const auto codes = tensors.find(weight);
+  if (codes != tensors.end()) codes->second.parameters = product(read_nf4_state(file, state).shape);
+}
+
+void count_int8(const std::string& weight, CountedTensors& tensors) {
+  for (const auto& name : {beside_weight(weight, kInt8Scales), beside_weight(weight, kInt8Format)})
+    if (const auto at = tensors.find(name); at != tensors.end()) at->second.parameters = 0;
+}
+
+CountedTensors tensors_of(const WeightFiles& weights) {
+  CountedTensors out;
+  const auto add = [&](const StoredTensor& tensor) {
+    out[tensor.name] = {tensor, tensor.elements()};
+  };
   if (weights.map) {
-    for (const auto& tensor : *weights.map) out[tensor.name] = as_stored(tensor);
+    for (const auto& tensor : *weights.map) add(as_stored(tensor));
     return out;
   }
-  for (const auto& file : weights.files) {
-    for (auto& tensor : read_safetensors_header(ReadOnlyFile(file)).tensors) {
-      out[tensor.name] = std::move(tensor);
+  const std::vector<SafetensorsFile> files(weights.files.begin(), weights.files.end());
+  for (const auto& file : files)
+    for (const auto& tensor : file.header().tensors) add(tensor);
+  for (const auto& file : files)
+    for (const auto& tensor : file.header().tensors) {
+      if (tensor.name.ends_with(kNf4State)) count_nf4(file, tensor.name, out);
+      if (tensor.type == StoredType::kI8) count_int8(tensor.name, out);
     }
-  }
   return out;
 }
 
@@ -55,12 +89,13 @@ void count_weights(const Component& component, ComponentFacts& facts) {
   const auto tensors = tensors_of(component.weight_files());
   const bool tied = tensors.contains("shared.weight");  // T5's embedding under its second name
   std::map<std::string_view, int64_t> bytes;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, counted] : tensors) {
+    const auto& [tensor, parameters] = counted;
     if (tensor.bytes() == 0) continue;  // in no file
     facts.bytes += tensor.bytes();
     bytes[dtype_name(tensor.type)] += tensor.bytes();
     if (is_buffer(name) || (tied && name == "encoder.embed_tokens.weight")) continue;
-    facts.parameters += tensor.elements();
+    facts.parameters += parameters;
   }
   for (const auto& [dtype, count] : bytes) facts.dtypes.emplace_back(dtype);
   std::stable_sort(facts.dtypes.begin(), facts.dtypes.end(),

@@ -16,7 +16,8 @@ namespace trireme {
 
 struct ComponentFacts {
   std::string class_name;
-  int64_t parameters = 0;           // as torch counts them: no buffers, tied ones once
+  // As torch counts them: no buffers, tied ones once; of codes, the matrix that they stand for.
+  int64_t parameters = 0;
   int64_t bytes = 0;                // of all tensors in the files
   std::vector<std::string> dtypes;  // "float16", ...; the one with most bytes first
   std::vector<std::string> files;   // relative to the checkpoint where they are inside it

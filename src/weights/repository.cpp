@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "parallel/error.h"
-#include "src/weights/bitsandbytes.h"
+#include "src/weights/read_only_file.h"
 #include "src/weights/sd3_files.h"
 
 namespace trireme {
@@ -79,80 +79,7 @@ std::string sd3_family(const ComponentConfig& config) {
   return config.has("qk_norm") ? "sd3.5-large" : "sd3";
 }
 
-bool is_weightless(const std::string& name) {
-  return name.starts_with("tokenizer") || name.starts_with("scheduler") ||
-         name.starts_with("feature_extractor");
-}
-
 }  // namespace
-
-Component::Component(std::string name, std::string class_name, fs::path folder, std::string variant,
-                     std::string remedy)
-    : name_(std::move(name)),
-      class_name_(std::move(class_name)),
-      folder_(std::move(folder)),
-      variant_(std::move(variant)),
-      remedy_(std::move(remedy)) {}
-
-Component::Component(std::string name, fs::path file, FilePart part)
-    : name_(std::move(name)),
-      class_name_(trireme::class_name(part.kind)),
-      folder_(std::move(file)),
-      made_(std::move(part.config)),
-      tensors_(std::move(part.tensors)) {}
-
-Component::Component(std::string name, ComponentConfig config)
-    : name_(std::move(name)), class_name_(config.class_name()), made_(std::move(config)) {}
-
-ComponentConfig Component::config() const {
-  if (made_) return *made_;
-  std::string file = "config.json";
-  if (name_.starts_with("scheduler")) file = "scheduler_config.json";
-  if (name_.starts_with("tokenizer")) file = "tokenizer_config.json";
-  return ComponentConfig::read(folder_ / file);
-}
-
-Component Component::of_variant(const std::string& variant) const {
-  auto out = *this;
-  out.variant_ = variant;
-  return out;
-}
-
-bool Component::has_weights() const {
-  return !is_weightless(name_);
-}
-
-WeightFiles Component::weight_files() const {
-  if (tensors_)
-    return {.files = {folder_}, .listed = {}, .place = folder_.string(), .map = tensors_};
-  // transformers names its files so, and marks its configs with `architectures`.
-  const bool transformers = config().has("architectures");
-  return find_weight_files({.folder = folder_,
-                            .stem = transformers ? "model" : "diffusion_pytorch_model",
-                            .variant = variant_,
-                            .remedy = remedy_});
-}
-
-std::shared_ptr<ComponentSource> Component::open(at::ScalarType dtype, at::Device device,
-                                                 std::optional<double> activation_threshold) const {
-  auto how = quantization_;
-  const auto stored = stored_quantization(config());
-  if (stored && how)
-    throw Error(Exit::kBadJob,
-                fmt::format("[model.components.{}.quantize] {} is quantized already -> what its "
-                            "files hold is used as it is -> leave quantize out",
-                            name_, folder_.string()));
-  how.activation_threshold = activation_threshold;
-  if (stored && stored->activation_threshold && activation_threshold)
-    how.activation_threshold = stored->activation_threshold;
-  return std::make_shared<ComponentSource>(weight_files(), dtype, device, how);
-}
-
-Component Component::quantized(Quantization how) const {
-  auto copy = *this;
-  copy.quantization_ = how;
-  return copy;
-}
 
 Repository::Repository(std::string name, fs::path folder, ComponentConfig index,
                        RepositoryOptions options, std::string remedy)

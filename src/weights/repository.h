@@ -6,8 +6,6 @@
 // the tokenizers of any SD3 repository in the cache.
 #pragma once
 
-#include <ATen/ATen.h>
-
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -16,11 +14,10 @@
 #include <vector>
 
 #include "parallel/quantization.h"
+#include "src/weights/component.h"
 #include "src/weights/component_config.h"
-#include "src/weights/component_source.h"
 #include "src/weights/hub_cache.h"
 #include "src/weights/single_file.h"
-#include "src/weights/weight_files.h"
 
 namespace trireme {
 
@@ -36,45 +33,6 @@ struct RepositoryOptions {
   std::string variant;  // diffusers' file variant; empty: none
   std::map<std::string, ComponentOverride> components;
   HubCache hub = HubCache::from_environment();
-};
-
-// One component: transformer, vae, text_encoder_3, tokenizer, scheduler ...
-class Component {
- public:
-  Component(std::string name, std::string class_name, std::filesystem::path folder,
-            std::string variant, std::string remedy);
-  // In a single file.
-  Component(std::string name, std::filesystem::path file, FilePart part);
-  // In no file: a scheduler.
-  Component(std::string name, ComponentConfig config);
-
-  const std::string& name() const { return name_; }
-  const std::string& class_name() const { return class_name_; }
-  // Or the single file; empty for what is in none.
-  const std::filesystem::path& folder() const { return folder_; }
-
-  // config.json; the scheduler's scheduler_config.json; a tokenizer's tokenizer_config.json.
-  ComponentConfig config() const;
-  // The same with files of another variant.
-  Component of_variant(const std::string& variant) const;
-  bool has_weights() const;  // schedulers and tokenizers have none
-  WeightFiles weight_files() const;
-  // Opens the files: a few headers, no weights. Linear weights become what the job says, unless the
-  // files hold codes already: asked for both, it is an Error (kBadJob). `activation_threshold`: for
-  // models whose activations are int8 too where their weights are; files may have one of their own.
-  std::shared_ptr<ComponentSource> open(at::ScalarType dtype, at::Device device,
-                                        std::optional<double> activation_threshold = {}) const;
-  Component quantized(Quantization how) const;
-
- private:
-  std::string name_;
-  std::string class_name_;
-  std::filesystem::path folder_;
-  std::string variant_;
-  std::string remedy_;
-  std::optional<ComponentConfig> made_;            // no file says it
-  std::shared_ptr<const TensorMap> tensors_ = {};  // of a single file
-  Quantization quantization_;
 };
 
 constexpr int64_t kPixelsPerLatent = 8;  // of a side, in all models here

@@ -1,11 +1,13 @@
 """What the tests share: tiny checkpoints, built once a session, and diffusers' side."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "oracle"))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "oracle"), str(TESTS / "reliability")]
 
 import pytest
 import torch
@@ -34,3 +36,12 @@ def oracles(checkpoints: Checkpoints) -> Oracles:
 def rendered(checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The small SD3 job of small_jobs.py, rendered by one rank."""
     return render(sd3_job(checkpoints), tmp_path_factory.mktemp("rendered")).ok
+
+
+@pytest.fixture(scope="session")
+def own_mounts() -> None:
+    """A process may mount what only it sees; a container needs leave for that (CAP_SYS_ADMIN)."""
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    command = ["unshare", "--mount", *user, "mount", "-t", "tmpfs", "disk", "/mnt"]
+    tried = subprocess.run(command, capture_output=True, text=True)
+    assert tried.returncode == 0, f"full disks cannot be tried here: {tried.stderr}"

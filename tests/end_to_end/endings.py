@@ -182,7 +182,9 @@ def ends_soon(ending: Ending) -> None:
 
 def samples(folder: Path) -> list[str]:
     """The names under which somebody would look for a sample, of any arrangement."""
-    return sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.stem.isdecimal())
+    endings = {".png", ".jpg", ".webp", ".safetensors", ".tar"}
+    named = [f for f in folder.rglob("*") if f.stem.isdecimal() and f.suffix in endings]
+    return sorted(str(f.relative_to(folder)) for f in named)
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -113,6 +113,7 @@ def report(run: Run) -> dict[str, Any]:
 
 def output_bytes(folder: Path) -> dict[str, bytes]:
     """Every file of an output but those that tell of the run."""
+    told = {"job.json", "report.json", "report.html", "logs", "metrics", ".trireme"}
     files = [file for file in folder.rglob("*") if file.is_file()]
-    told = {"job.json", "report.json"}
-    return {str(f.relative_to(folder)): f.read_bytes() for f in files if f.name not in told}
+    names = {file: file.relative_to(folder) for file in files}
+    return {str(n): f.read_bytes() for f, n in names.items() if n.parts[0] not in told}

@@ -63,7 +63,7 @@ def test_a_row_keeps_its_number(
     part, whole = render(job, tmp_path).ok, output_bytes(from_the_job.folder)
     names = ["00000001.png", "00000002.png"]
     made = output_bytes(part.folder)
-    assert sorted(made) == [*names, "metadata.jsonl"]
+    assert sorted(made) == ["000000.json", *names, "README.md", "metadata.jsonl"]
     assert all(made[name] == whole[name] for name in names)
     assert [line["seed"] for line in lines(part.folder / "metadata.jsonl")] == [1, 2]
 

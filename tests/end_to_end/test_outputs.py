@@ -12,11 +12,17 @@ from small_jobs import PROMPTS, SMALL, lines, sd3_job, texts
 
 def test_names(rendered: Run) -> None:
     assert sorted(file.name for file in rendered.folder.iterdir()) == [
+        ".trireme",
+        "000000.json",
         "00000000.png",
         "00000001.png",
         "00000002.png",
+        "README.md",
         "job.json",
+        "logs",
         "metadata.jsonl",
+        "metrics",
+        "report.html",
         "report.json",
     ]
     assert rendered.stdout.strip() == str(rendered.folder)

@@ -33,7 +33,6 @@ def on(ranks: Any, **axes: int) -> dict[str, Any]:
 
 
 EXACT = [
-    Case("auto", "sd3.5-medium", 2, "auto"),
     Case("balanced", "sd3.5-medium", 2, "balanced"),
     Case("balanced", "pixart-512", 4, "balanced"),
     Case("replicas-2", "pixart-512", 2, {"replicas": 2}),
@@ -96,6 +95,8 @@ EXACT = [
 ]
 
 CLOSE = [
+    Case("auto", "sd3.5-medium", 2, "auto"),
+    Case("auto", "pixart-512", 3, "auto"),
     Case("guidance", "sd3.5-medium", 2, {"transformer": on("all", guidance=2)}),
     Case("guidance", "pixart-512", 2, {"transformer": on("all", guidance=2)}),
     Case("tensor-2", "sd3.5-medium", 2, {"transformer": on("all", tensor=2)}),

@@ -75,7 +75,8 @@ def rank_of(running: Running, rank: int) -> int:
 
 def is_in_part(folder: Path, whole: dict[str, bytes]) -> None:
     """Some of the pictures, each as it should be."""
-    made = {name: file for name, file in output_bytes(folder / "out").items() if ".png" in name}
+    files = output_bytes(folder / "out")  # what is under way has a name that goes on
+    made = {name: file for name, file in files.items() if name.endswith(".png")}
     assert {name: whole[name] for name in made} == made
     assert 0 < len(made) < len(whole) - 1
 
@@ -105,6 +106,17 @@ def test_one_rank_is_asked_to_stop(
     drained(running.ending(limit=SECONDS_TO_END), 85, which, tmp_path)
     is_in_part(tmp_path, whole)
     goes_on(job, tmp_path, 1, whole)
+
+
+def test_usr1_is_a_wish_however_often_it_comes(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """Slurm and a batch script may both tell a rank, and a TERM may follow."""
+    job, whole = pictures(8, 8), undisturbed(8, 8)
+    running = begin(job, tmp_path)
+    for which in [signal.SIGUSR1] * 20 + [signal.SIGTERM]:
+        running.process.send_signal(which)
+        time.sleep(0.001)
+    drained(running.ending(limit=SECONDS_TO_END), 85, signal.SIGUSR1, tmp_path)
+    is_in_part(tmp_path, whole)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS | STAGED)

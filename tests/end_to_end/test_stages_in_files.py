@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from checkpoints import Checkpoints
 from diffusers_oracle import Oracles
-from program import Job, Run, distance, output_bytes, read_tensors, render
+from program import Job, Run, distance, output_bytes, read_tensors, render, report
 from small_jobs import metadata_of
 
 SD3_ROWS: list[Any] = [
@@ -210,13 +210,72 @@ def test_a_changed_input_is_refused(checkpoints: Checkpoints, tmp_path: Path) ->
     assert render(denoise, tmp_path / "latents").code == 78
 
 
-def test_numbers_that_are_not_finite_are_told(checkpoints: Checkpoints, tmp_path: Path) -> None:
+def spoil(file: Path, name: str, value: str) -> None:
+    tensors, metadata = read_tensors(file), metadata_of(file)
+    tensors[name].flatten()[-1] = float(value)
+    save_file(tensors, file, metadata)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "layout"),
+    [
+        (1, {"batch_size": 3}),
+        (1, {"offload": "staged"}),
+        (3, {"transformer": {"ranks": [1, 2], "pipeline": 2}, "vae": {"ranks": 0}, "batch_size": 3}),
+        (2, {"replicas": 2}),
+    ],
+)
+def test_a_row_that_is_not_finite_is_left_out(
+    ranks: int, layout: Job, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    """Both of its pictures; the others are those of a run in which it was sound."""
+    job = whole_job(checkpoints, "sd3-medium") | {"layout": layout}
+    embeds = encoded(job | {"layout": "auto"}, tmp_path / "embeds")
+    onward = later(job, ["denoise", "decode"], embeds, layout=layout)
+    sound = render(onward, tmp_path / "sound", ranks).ok
+    spoil(embeds.folder / "00000001.safetensors", "negative_prompt_embeds", "nan")
+    run = render(onward, tmp_path / "spoilt", ranks)
+    assert run.code == 76, run.stderr
+    for index in (2, 3):
+        assert f"[input] sample {index}: NaN or infinity in negative_prompt_embeds of" in run.stderr
+    assert report(run)["samples"] == {"done": 4, "failed": 2, "skipped": 0}
+    status = [json.loads(line)["status"] for line in (run.folder / "metadata.jsonl").open()]
+    assert status == ["done", "done", "failed", "failed", "done", "done"]
+    names = sorted(file.name for file in run.folder.glob("*.png"))
+    assert names == [f"{index:08}.png" for index in (0, 1, 4, 5)]
+    for name in names:
+        assert (run.folder / name).read_bytes() == (sound.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_latents_that_are_not_finite_are_left_out(
+    ranks: int, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    """However few rows of them a rank decodes: the last number is in the last rank's."""
     job = whole_job(checkpoints, "sd3-medium")
     embeds = encoded(job, tmp_path / "embeds")
-    file = embeds.folder / "00000001.safetensors"
-    tensors, metadata = read_tensors(file), metadata_of(file)
-    tensors["prompt_embeds"][3, 4] = float("nan")
-    save_file(tensors, file, metadata)
-    run = render(later(job, ["denoise"], embeds), tmp_path / "latents")
+    latents = render(later(job, ["denoise"], embeds), tmp_path / "latents").ok
+    spoil(latents.folder / "00000004.safetensors", "latents", "inf")
+    layout = {"vae": {"ranks": "all", "patch": ranks}, "batch_size": 2}
+    decode = later(job, ["decode"], latents, layout=layout)
+    run = render(decode, tmp_path / "pictures", ranks)
+    assert run.code == 76, run.stderr
+    assert "[input] sample 4: NaN or infinity in latents of" in run.stderr
+    assert sorted(file.name for file in run.folder.glob("*.png")) == [
+        f"{index:08}.png" for index in (0, 1, 2, 3, 5)
+    ]
+    patient = decode | {"output": {"format": "png", "max_failed": 1}}
+    assert render(patient, tmp_path / "patient", ranks).code == 0
+
+
+def test_a_job_may_stop_at_numbers_that_are_not_finite(
+    checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    job = whole_job(checkpoints, "sd3-medium")
+    embeds = encoded(job, tmp_path / "embeds")
+    spoil(embeds.folder / "00000001.safetensors", "prompt_embeds", "nan")
+    denoise = later(job, ["denoise"], embeds, output={"format": "latents", "on_error": "stop"})
+    run = render(denoise, tmp_path / "latents")
     assert run.code == 65
     assert "00000001.safetensors" in run.stderr and "prompt_embeds" in run.stderr
+    assert not (run.folder / "00000002.safetensors").exists()

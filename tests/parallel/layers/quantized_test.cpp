@@ -50,7 +50,7 @@ at::Tensor numbers(const QuantizedMatrix& matrix) {
   return all;
 }
 
-MatrixPtr held(const at::Tensor& w, const Quantization& how, Cut cut) {
+MatrixPtr held(const at::Tensor& w, const Quantization& how, MatrixCut cut) {
   const auto weights = memory_weights({{"weight", w}});
   return read_quantized({weights, "weight", w.size(0), w.size(1), std::move(cut)}, how);
 }
@@ -143,6 +143,37 @@ TEST(Quantized, LoopsAndOperatorsGiveTheSameNumbers) {
       matrix->fill(operators, {5, 30});
       expect_same_bits(loops, operators);
     }
+}
+
+// Also where rows, the rectangle and the matrix end inside of a block.
+TEST(Quantized, LoopsAndOperatorsMakeTheSameNf4Codes) {
+  struct Case {
+    int64_t out, in;
+    Part rows, columns;
+  };
+  for (const auto& [out, in, rows, columns] : std::vector<Case>{{24, 128, {0, 24}, {0, 128}},
+                                                                {40, 192, {7, 20}, {64, 64}},
+                                                                {9, 192, {0, 9}, {30, 101}},
+                                                                {13, 65, {0, 13}, {0, 65}},
+                                                                {33, 65, {20, 13}, {1, 63}},
+                                                                {3, 5, {1, 2}, {0, 5}}}) {
+    auto w = weight(out, in);
+    w[out / 2].zero_();
+    const auto numbers =
+        w.narrow(0, rows.begin, rows.length).narrow(1, columns.begin, columns.length).contiguous();
+    const BlockGrid grid{in, rows, columns};
+    const Part all{0, rows.length};
+    const int64_t count = out * in, blocks = (count + kNf4Block - 1) / kNf4Block;
+    auto loops = at::zeros({blocks}), operators = at::zeros({blocks});
+    raise_largest(operators, numbers, grid, all);
+    raise_largest_on_host(loops.data_ptr<float>(), numbers.const_data_ptr<float>(), grid, all);
+    expect_same_bits(loops, operators);
+    const auto expected = nf4_bytes(numbers, operators, grid, all, count);
+    auto bytes = at::empty_like(expected);
+    nf4_bytes_on_host(bytes.data_ptr<uint8_t>(), numbers.const_data_ptr<float>(),
+                      operators.const_data_ptr<float>(), grid, all, count);
+    expect_same_bits(bytes, expected);
+  }
 }
 
 TEST(Quantized, AProductDependsOnNoThreads) {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <thread>
 
 #include "parallel/schedule/simulate.h"
@@ -68,36 +67,6 @@ Trace carried_out(int stages, const Steps& steps) {
   return trace;
 }
 
-double simulated_bubble(int stages, const Steps& steps, const Trace& measured) {
-  const auto roles = pipeline(stages);
-  return simulate(roles, make_programs(roles, stages, steps), {.compute = mean_costs(measured)})
-      .bubble();
-}
-
-// Other work on the machine only makes things worse, so the best of a few rounds counts.
-double best_of_rounds(const std::function<double()>& measure, double good) {
-  constexpr int kRounds = 6;
-  double best = measure();
-  for (int round = 1; round < kRounds && best > good; ++round) best = std::min(best, measure());
-  return best;
-}
-
-constexpr double kTwoPoints = 0.02;
-
-TEST(Run, ASingleWaveIsAsIdleAsTheSimulatorAndTheFormulaSay) {
-  for (const int stages : {2, 4}) {
-    const Steps steps(stages, 10);
-    const double formula = (stages - 1.0) / (stages * 10 + stages - 1.0);
-    const auto apart = [&] {
-      const auto measured = carried_out(stages, steps);
-      EXPECT_EQ(steps_in(measured), steps);
-      return std::max(std::abs(measured.bubble() - simulated_bubble(stages, steps, measured)),
-                      std::abs(measured.bubble() - formula));
-    };
-    EXPECT_LE(best_of_rounds(apart, kTwoPoints), kTwoPoints) << stages << " stages";
-  }
-}
-
 // A stage whose clock counts visits: blocks take one, and a message brings its sender's time.
 class CountingStage {
  public:
@@ -118,6 +87,63 @@ class CountingStage {
   Group world_;
   int64_t now_ = 0, visits_ = 0;
 };
+
+// The latest clock of all ranks, after visits that took one each.
+int64_t ticks_taken(int stages, const Steps& steps) {
+  std::vector<int64_t> ends(static_cast<size_t>(stages));
+  run_ranks(stages, [&](Group world) {
+    const auto roles = pipeline(stages);
+    ProgramMaker program(roles, world.rank(), stages, one_by_one(steps));
+    Turns turns(world.on_hosts(), leader_of(roles));
+    CountingStage stage(world);
+    run(program, turns, {.perform = [&](const Op& op) { stage.perform(op); }});
+    ends[static_cast<size_t>(world.rank())] = stage.now();
+  });
+  return *std::max_element(ends.begin(), ends.end());
+}
+
+TEST(Run, ASingleWaveIsAsIdleAsTheSimulatorAndTheFormulaSay) {
+  constexpr int64_t kSteps = 10;
+  for (const int stages : {2, 3, 4}) {
+    const Steps steps(static_cast<size_t>(stages), kSteps);
+    const auto simulated =
+        simulate(pipeline(stages), make_programs(pipeline(stages), stages, steps),
+                 {.compute = [](int, const Op& op) { return op.kind == Kind::kForward ? 1 : 0; }});
+    EXPECT_EQ(ticks_taken(stages, steps), stages * kSteps + stages - 1) << stages << " stages";
+    EXPECT_EQ(simulated.seconds(), stages * kSteps + stages - 1) << stages << " stages";
+    EXPECT_NEAR(simulated.bubble(), (stages - 1.0) / (stages * kSteps + stages - 1.0), 1e-12);
+  }
+}
+
+// How much longer a run took than its very operations do in a schedule in which nobody waits but
+// for messages, which take no time.
+double beyond_its_operations(int stages, const Steps& steps) {
+  const auto measured = carried_out(stages, steps);
+  EXPECT_EQ(steps_in(measured), steps);
+  const auto roles = pipeline(stages);
+  const auto programs = make_programs(roles, stages, steps);
+  const auto as_measured = [&](int rank, const Op& op) {
+    const auto& lane = measured.lanes[static_cast<size_t>(rank)];
+    const auto span = std::find_if(lane.begin(), lane.end(),
+                                   [&](const Span& candidate) { return candidate.op == op; });
+    return span->end - span->begin;
+  };
+  return measured.seconds() / simulate(roles, programs, {.compute = as_measured}).seconds();
+}
+
+// Other work on the machine makes sleeps longer, here and in the simulation alike, and wakes ranks
+// late; that only makes things worse, so the best of a few rounds counts. Four stages that wait for
+// each other's sleeps take 3.7 times as long, two 1.9 times.
+TEST(Run, StagesWorkAtTheSameTime) {
+  constexpr int kRounds = 6;
+  constexpr double kGood = 1.4;
+  for (const int stages : {2, 4}) {
+    double best = beyond_its_operations(stages, Steps(static_cast<size_t>(stages), 10));
+    for (int round = 1; round < kRounds && best > kGood; ++round)
+      best = std::min(best, beyond_its_operations(stages, Steps(static_cast<size_t>(stages), 10)));
+    EXPECT_LE(best, kGood) << stages << " stages";
+  }
+}
 
 TEST(Run, TwoHundredSamplesOfAnyStepsKeepFourStagesBusy) {
   constexpr int kStages = 4;

@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "src/config/job.h"
-#include "tests/src/config/error_of.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {
@@ -189,6 +189,11 @@ const std::vector<Bad> kCorpus = {
      "[output.format] latents -> png, jpeg or webp, as the last stage is"},
     {"stages: [encode]\noutput: {format: png}",
      "[output.format] png -> embeds, as the last stage is"},
+    {"output: {format: jpeg, quality: 0}", "[output.quality] 0 -> from 1 to 100"},
+    {"output: {format: jpeg, quality: 101}", "[output.quality] 101 -> from 1 to 100"},
+    {"output: {quality: 90}",
+     "[output.quality] 90 -> no quality, which only format: jpeg and webp have"},
+    {"output: {captions: true}", "[output.captions] true -> false, as only container: webdataset"},
     // YAML that reads otherwise than it looks.
     {"sampling: &s {seed: 1}", "[yaml] an anchor (&name) -> every value written where it is used"},
     {"sampling: *s", "[yaml]"},

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/config/describe_job.h"
-#include "tests/src/config/error_of.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {

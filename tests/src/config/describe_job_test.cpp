@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/src/config/error_of.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {
@@ -37,7 +37,7 @@ layout:
   offload: staged
 device: cpu
 threads: 4
-output: {path: pictures, format: jpeg, container: webdataset, max_failed: 2, on_error: stop}
+output: {path: pictures, format: jpeg, quality: 90, container: webdataset, captions: true, max_failed: 2, on_error: stop}
 )";
 
 Job parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
@@ -58,6 +58,11 @@ TEST(DescribeJob, ReadsBackAsTheSameJob) {
   Job again = parse_job(to_json(job).dump(2), "/elsewhere/job.json");
   expect_same(job, again);
   EXPECT_EQ(again.output.max_failed, job.output.max_failed);
+  EXPECT_EQ(again.output, [&] {
+    OutputChoice same = job.output;
+    same.path = again.output.path;
+    return same;
+  }());
   EXPECT_EQ(again.output.path.resolved, "/jobs/pictures");
 }
 
@@ -129,7 +134,7 @@ TEST(Fingerprint, FollowsWhatDeterminesThePictures) {
        {"sampling.seed=1", "prompts.0=a dog", "prompts.1.seed=1", "model.path=checkpoints/sd35",
         "model.components.text_encoder_3={}", "model.components.transformer.position_table=fixed",
         "model.variant=null", "sampling.height=512", "output.format=webp", "output.shard_size=10",
-        "stages=[encode, denoise, decode]"}) {
+        "output.quality=91", "output.captions=false", "stages=[encode, denoise, decode]"}) {
     bool no_change = std::string(change) == "stages=[encode, denoise, decode]";
     EXPECT_EQ(fingerprint_of({change}) == same, no_change) << change;
   }

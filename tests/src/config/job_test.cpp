@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/src/config/error_of.h"
 #include "tests/src/config/temp_folder.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {
@@ -239,23 +239,17 @@ TEST(Job, FilesThatCannotBeRead) {
   EXPECT_EQ(secret.exit, Exit::kNoPermission);
 }
 
-TEST(Job, WhatThisVersionCannotDoIsRefusedAtOnce) {
-  EXPECT_EQ(error_of([] { refuse_unsupported(parse_text(kSmallest)); }).text, "no error");
-  Job job = parse_text(kFirstLines + R"(
-stages: [decode]
-input: latents
-layout:
-  offload: model
-output: {format: webp, container: webdataset}
-)");
-  Refusal refusal = error_of([&] { refuse_unsupported(job); });
-  EXPECT_EQ(refusal.exit, Exit::kBadJob);
-  for (const char* place : {"output.format", "output.container"}) {
-    EXPECT_NE(refusal.text.find(fmt::format("[{}] this version supports", place)),
-              std::string::npos)
-        << place << "\n"
-        << refusal.text;
-  }
+TEST(Job, OutputsOfDatasets) {
+  Job job = parse_text(kSmallest +
+                       "output: {format: webp, quality: 80, container: webdataset, "
+                       "captions: true}\n");
+  EXPECT_EQ(job.output.format, OutputFormat::kWebp);
+  EXPECT_EQ(job.output.quality, 80);
+  EXPECT_EQ(job.output.container, Container::kWebdataset);
+  EXPECT_TRUE(job.output.captions);
+  job = parse_text(kSmallest + "output: {format: jpeg, captions: false}\n");
+  EXPECT_EQ(job.output.quality, 95);
+  EXPECT_FALSE(job.output.captions);
 }
 
 // As programs write JSON, which is YAML but for these.

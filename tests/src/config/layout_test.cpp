@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "src/config/job.h"
-#include "tests/src/config/error_of.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {

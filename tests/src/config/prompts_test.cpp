@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/src/config/error_of.h"
 #include "tests/src/config/temp_folder.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {
@@ -154,7 +154,7 @@ TEST_F(Dataset, BadRowsAreNamedByFileAndLine) {
   const std::vector<BadRows> corpus = {
       {"p.txt", "", "p.txt:1:1: [dataset] no rows -> at least one -> an empty file"},
       {"p.txt", "a\nb \xff\n",
-       "p.txt:2:3: [dataset] byte 0xff is not UTF-8, at byte 4 -> text in UTF-8 -> saved in "
+       "p.txt:2:3: [rows.1] byte 0xff is not UTF-8, at byte 4 -> text in UTF-8 -> saved in "
        "another "
        "encoding\nb ?\n  ^"},
       {"p.jsonl", "{\"prompt\": \"a\"}\n{\"promt\": \"b\"}\n",

@@ -7,7 +7,9 @@
 #include <atomic>
 
 #include "parallel/flops.h"
+#include "parallel/plan/cost.h"
 #include "src/encoders/clip.h"
+#include "src/encoders/encoder_work.h"
 #include "src/encoders/t5.h"
 #include "tests/support/executed_flops.h"
 #include "tests/support/recipe.h"
@@ -44,6 +46,26 @@ TEST(FlopsOfRealEncoders, AreThoseOfTransformers) {
                        : name == "CLIP-L"       ? clip_flops(kClipL, tokens)
                                                 : clip_flops(kClipG, tokens);
     EXPECT_EQ(flops, count.at("total_flop")) << name;
+  }
+}
+
+// What a plan counts for one text, on the first rank of any number.
+int64_t planned_flops(const EncoderWork& encoder, int ranks) {
+  Layout layout{.replica_size = ranks};
+  layout.text_encoders.clear();
+  for (int rank = 0; rank < ranks; ++rank) layout.text_encoders.push_back(rank);
+  const Workload work{.encoders = {encoder}};
+  const auto cluster = cluster_of(*device_by_name("h100"), ranks);
+  const OperationCosts costs(work, {}, layout, cluster, 0);
+  return costs.effort(OperationCosts::kEncode, 0).flops;
+}
+
+TEST(FlopsOfPlans, AreThoseOfTheEncoders) {
+  for (const int ranks : {1, 2, 3, 8}) {
+    const Coordinate first{0, ranks};
+    EXPECT_EQ(planned_flops(t5_work(kT5Xxl, "t5", 256), ranks), t5_flops(kT5Xxl, 256, first));
+    EXPECT_EQ(planned_flops(clip_work(kClipL, "l", 77), ranks), clip_flops(kClipL, 77, first));
+    EXPECT_EQ(planned_flops(clip_work(kClipG, "g", 77), ranks), clip_flops(kClipG, 77, first));
   }
 }
 

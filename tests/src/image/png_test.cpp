@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "parallel/error.h"
+#include "tests/support/error_of.h"
 
 namespace trireme {
 namespace {
@@ -41,15 +42,6 @@ class PngTest : public testing::Test {
  private:
   fs::path path_;
 };
-
-Exit exit_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.exit();
-  }
-  return Exit::kDone;
-}
 
 const std::vector<PngText> kTexts = {
     {"parameters", "a cat\nNegative prompt: caf\u00e9\nSteps: 2"},
@@ -108,23 +100,23 @@ TEST_F(PngTest, RowsReachTheSinkBeforeTheEnd) {
 TEST_F(PngTest, ASinkMayThrow) {
   const auto pixels = picture({4, 4});
   PngWriter::Sink full = [](std::string_view) { throw Error(Exit::kInputOutput, "disk full"); };
-  EXPECT_EQ(exit_of([&] { PngWriter(full, {4, 4}, {}).rows(pixels); }), Exit::kInputOutput);
+  EXPECT_EQ(error_of([&] { PngWriter(full, {4, 4}, {}).rows(pixels); }).exit, Exit::kInputOutput);
 }
 
 TEST_F(PngTest, WrongRowsAreRefused) {
   const auto pixels = picture({4, 4});
   const auto writer = [] { return PngWriter([](std::string_view) {}, {4, 4}, {}); };
-  EXPECT_EQ(exit_of([&] { writer().rows(std::span(pixels).first(5)); }), Exit::kBug);
-  EXPECT_EQ(exit_of([&] { writer().rows(picture({5, 4})); }), Exit::kBug);
-  EXPECT_EQ(exit_of([&] { writer().finish(); }), Exit::kBug);
-  EXPECT_EQ(exit_of([&] { encode_png({}, {0, 4}, {}); }), Exit::kBug);
-  EXPECT_EQ(exit_of([&] { encode_png(pixels, {4, 4}, {{"", "no key"}}); }), Exit::kBug);
+  EXPECT_EQ(error_of([&] { writer().rows(std::span(pixels).first(5)); }).exit, Exit::kBug);
+  EXPECT_EQ(error_of([&] { writer().rows(picture({5, 4})); }).exit, Exit::kBug);
+  EXPECT_EQ(error_of([&] { writer().finish(); }).exit, Exit::kBug);
+  EXPECT_EQ(error_of([&] { encode_png({}, {0, 4}, {}); }).exit, Exit::kBug);
+  EXPECT_EQ(error_of([&] { encode_png(pixels, {4, 4}, {{"", "no key"}}); }).exit, Exit::kBug);
 }
 
 TEST_F(PngTest, TextsThatNoPngCanHoldAreRefused) {
   const auto pixels = picture({1, 1});
   const auto refuse = [&](std::string text) {
-    return exit_of([&] { encode_png(pixels, {1, 1}, {{"key", text}}); });
+    return error_of([&] { encode_png(pixels, {1, 1}, {{"key", text}}); }).exit;
   };
   EXPECT_EQ(refuse("\xff\xfe"), Exit::kBadData);
   EXPECT_EQ(refuse(std::string("a\0b", 3)), Exit::kBadData);
@@ -138,9 +130,9 @@ TEST_F(PngTest, DamageIsFoundAndNamed) {
        {std::string(), std::string("not a picture"), flipped, good.substr(0, good.size() / 2),
         good.substr(0, good.size() - 6)}) {
     const fs::path path = file(bad);
-    EXPECT_EQ(exit_of([&] { read_png(path); }), Exit::kBadData) << bad.size();
+    EXPECT_EQ(error_of([&] { read_png(path); }).exit, Exit::kBadData) << bad.size();
   }
-  EXPECT_EQ(exit_of([] { read_png("no_such_folder/00000000.png"); }), Exit::kMissingInput);
+  EXPECT_EQ(error_of([] { read_png("no_such_folder/00000000.png"); }).exit, Exit::kMissingInput);
 }
 
 TEST_F(PngTest, AMegapixelTakesAboutATenthOfASecond) {

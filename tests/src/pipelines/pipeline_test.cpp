@@ -8,8 +8,7 @@ namespace trireme {
 namespace {
 
 Pipeline pipeline_of(const Repository& repository, bool waits_on_host) {
-  return {
-      repository, place({}, Group(), block_count(repository)), {.waits_on_host = waits_on_host}};
+  return {repository, place({}, Group()), {.waits_on_host = waits_on_host}};
 }
 
 // The embeddings of a prompt and, denoised over one step from them, the latents of a sample.

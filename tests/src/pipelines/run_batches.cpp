@@ -4,42 +4,20 @@
 
 #include "parallel/schedule/run.h"
 #include "src/schedulers/scheduler_config.h"
-#include "src/transformers/pixart.h"
-#include "src/transformers/sd3.h"
+#include "tests/src/transformers/tiny_models.h"
 #include "tests/support/sources.h"
 #include "tests/support/tensors.h"
 
 namespace trireme {
 namespace {
 
-constexpr int64_t kBlocks = 8, kHeads = 5, kHeadDim = 8, kWidth = kHeads * kHeadDim;
-constexpr int64_t kTextWidth = 24, kPooledWidth = 20;
+constexpr int64_t kBlocks = 8, kHeads = 5, kWidth = kHeads * kTinyHeadDim;
 
 std::unique_ptr<Denoiser> model(Tiny family, const Mesh& mesh) {
-  if (family == Tiny::kSd3) {
-    const Sd3Config config{.sample_size = 8,
-                           .patch_size = 2,
-                           .in_channels = 4,
-                           .out_channels = 4,
-                           .num_layers = kBlocks,
-                           .head_dim = kHeadDim,
-                           .heads = kHeads,
-                           .joint_attention_dim = kTextWidth,
-                           .pooled_projection_dim = kPooledWidth,
-                           .pos_embed_max_size = 10,
-                           .qk_norm = true,
-                           .dual_attention_layers = {0, 1}};
-    return std::make_unique<Sd3Transformer>(config, random_weights(), mesh, at::kFloat);
-  }
-  PixArtConfig config{.sample_size = 8,
-                      .patch_size = 2,
-                      .in_channels = 4,
-                      .out_channels = 8,
-                      .num_layers = kBlocks,
-                      .head_dim = kHeadDim,
-                      .heads = kHeads,
-                      .caption_channels = kTextWidth,
-                      .interpolation_scale = 2};
+  if (family == Tiny::kSd3)
+    return std::make_unique<Sd3Transformer>(tiny_sd35(kBlocks, kHeads), random_weights(), mesh,
+                                            at::kFloat);
+  auto config = tiny_pixart(kBlocks, kHeads);
   if (family == Tiny::kPixArtKv) {
     config.kv_sampling = {KvSampling::Kind::kConv, 2};
     config.kv_compress_layers = {1, 2, 5, 7};
@@ -49,8 +27,8 @@ std::unique_ptr<Denoiser> model(Tiny family, const Mesh& mesh) {
 }
 
 TextEmbeddings text(Tiny family, uint64_t seed) {
-  const auto hidden = normals({kSamples, kTextTokens, kTextWidth}, seed);
-  if (family == Tiny::kSd3) return {hidden, normals({kSamples, kPooledWidth}, seed + 1), {}};
+  const auto hidden = normals({kSamples, kTextTokens, kTinyTextWidth}, seed);
+  if (family == Tiny::kSd3) return {hidden, normals({kSamples, kTinyPooledWidth}, seed + 1), {}};
   auto mask = at::ones({kSamples, kTextTokens}, at::kLong);
   mask[1].narrow(0, 3, kTextTokens - 3).zero_();
   return {hidden, {}, mask};

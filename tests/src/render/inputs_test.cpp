@@ -39,13 +39,13 @@ TEST(Inputs, FilesAreNumberedBySampleOrWithEmbedsByRow) {
   const std::string rows = "prompts: [a, b]\nsampling: {num_images_per_prompt: 3}\n";
   const Inputs pictures(pixart_job(rows));
   EXPECT_EQ(pictures.file_count(), 6);
-  EXPECT_EQ(pictures.file_index(pictures.sample(4)), 4);
-  EXPECT_EQ(pictures.output_options().extension, "png");
+  EXPECT_EQ(pictures.index_of(pictures.sample(4)), 4);
+  EXPECT_EQ(pictures.store_options().extension, "png");
   const Inputs embeds(pixart_job(rows + "stages: [encode]\n"));
   EXPECT_EQ(embeds.file_count(), 2);
-  EXPECT_EQ(embeds.file_index(embeds.sample(4)), 1);
-  EXPECT_FALSE(embeds.has_file(embeds.sample(4)));
-  EXPECT_EQ(embeds.output_options().extension, "safetensors");
+  EXPECT_EQ(embeds.index_of(embeds.sample(4)), 1);
+  EXPECT_EQ(embeds.read(1).sample.prompt, "b");
+  EXPECT_EQ(embeds.store_options().extension, "safetensors");
 }
 
 }  // namespace

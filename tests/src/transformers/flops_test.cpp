@@ -95,31 +95,16 @@ TEST(FlopsOfRealModels, AGuidedPictureSavesWhatIsDoneOnce) {
 // every rank to have 32 queries, and too few for streamed attention.
 constexpr int64_t kRows = 24, kColumns = 16, kImage = 96, kText = 7, kSteps = 3, kBatch = 2;
 
-Sd3Config tiny_sd3() {
-  return {.sample_size = 8,
-          .patch_size = 2,
-          .in_channels = 4,
-          .out_channels = 4,
-          .num_layers = 5,
-          .head_dim = 8,
-          .heads = 5,
-          .joint_attention_dim = 24,
-          .pooled_projection_dim = 20,
-          .pos_embed_max_size = 12,
-          .qk_norm = true,
-          .dual_attention_layers = {0, 1}};
+constexpr int64_t kBlocks = 5, kHeads = 5;
+
+Sd3Config sd3_config() {
+  auto config = tiny_sd35(kBlocks, kHeads);
+  config.pos_embed_max_size = 12;
+  return config;
 }
 
-PixArtConfig tiny_pixart() {
-  return {.sample_size = 8,
-          .patch_size = 2,
-          .in_channels = 4,
-          .out_channels = 8,
-          .num_layers = 5,
-          .head_dim = 8,
-          .heads = 5,
-          .caption_channels = 24,
-          .interpolation_scale = 2};
+PixArtConfig pixart_config() {
+  return tiny_pixart(kBlocks, kHeads);
 }
 
 // The second text of PixArt has three tokens.
@@ -131,13 +116,13 @@ PixArtTransformer pixart_model(const PixArtConfig& config, const Mesh& mesh) {
 
 std::unique_ptr<Denoiser> model(bool is_sd3, const Mesh& mesh) {
   if (is_sd3)
-    return std::make_unique<Sd3Transformer>(tiny_sd3(), random_weights(), mesh, at::kFloat);
-  return std::make_unique<PixArtTransformer>(pixart_model(tiny_pixart(), mesh));
+    return std::make_unique<Sd3Transformer>(sd3_config(), random_weights(), mesh, at::kFloat);
+  return std::make_unique<PixArtTransformer>(pixart_model(pixart_config(), mesh));
 }
 
 TextEmbeddings text(bool is_sd3) {
-  const auto hidden = normals({kBatch, kText, 24});
-  if (is_sd3) return {hidden, normals({kBatch, 20}), {}};
+  const auto hidden = normals({kBatch, kText, kTinyTextWidth});
+  if (is_sd3) return {hidden, normals({kBatch, kTinyPooledWidth}), {}};
   const auto mask = at::ones({kBatch, kText}, at::kLong);
   mask[1].narrow(0, 3, kText - 3).zero_();
   return {hidden, {}, mask};
@@ -179,10 +164,11 @@ Counts counts_of(bool is_sd3, const Mesh& mesh, const TextEmbeddings& text,
 class Flops : public testing::TestWithParam<bool> {
  protected:
   bool is_sd3 = GetParam();
-  Sd3Flops sd3 = whole(
-      tiny_sd3(), {.rows = kBatch, .steps = kSteps, .image_tokens = kImage, .text_tokens = kText});
+  Sd3Flops sd3 =
+      whole(sd3_config(),
+            {.rows = kBatch, .steps = kSteps, .image_tokens = kImage, .text_tokens = kText});
   PixArtFlops pixart =
-      whole(tiny_pixart(),
+      whole(pixart_config(),
             {.rows = kBatch, .steps = kSteps, .image_tokens = kImage, .text_tokens = kPixArtText});
 
   Counts whole_model() const {
@@ -221,7 +207,7 @@ TEST(SkippedBlocks, CostNothing) {
   const auto all = counts_of(true, Mesh{}, text(true));
   const auto less = counts_of(true, Mesh{}, text(true), {1, 4});
   const auto sd3 =
-      whole(tiny_sd3(), {.rows = kBatch, .image_tokens = kImage, .text_tokens = kText});
+      whole(sd3_config(), {.rows = kBatch, .image_tokens = kImage, .text_tokens = kText});
   EXPECT_EQ(less, (Counts{all.begin, all.step - sd3.block(1) - sd3.block(4)}));
 }
 
@@ -254,13 +240,13 @@ TEST_P(Flops, OverPipelineStages) {
 // Each rank has one branch, half of the rows; both embed the timesteps.
 TEST_P(Flops, OverGuidanceRanks) {
   const auto f =
-      whole(tiny_sd3(),
+      whole(sd3_config(),
             {.rows = 2 * kBatch, .steps = kSteps, .image_tokens = kImage, .text_tokens = kText});
-  const auto p = whole(tiny_pixart(), {.rows = 2 * kBatch,
-                                       .steps = kSteps,
-                                       .image_tokens = kImage,
-                                       .text_tokens = 2 * kPixArtText});
-  const auto d = tiny_sd3().width();
+  const auto p = whole(pixart_config(), {.rows = 2 * kBatch,
+                                         .steps = kSteps,
+                                         .image_tokens = kImage,
+                                         .text_tokens = 2 * kPixArtText});
+  const auto d = sd3_config().width();
   const auto timesteps =
       linear_flops(kSteps, Sd3Config::kTimeChannels, d) + linear_flops(kSteps, d, d);
   const auto both = is_sd3 ? Counts{f.begin() + timesteps, f.step()}
@@ -269,7 +255,7 @@ TEST_P(Flops, OverGuidanceRanks) {
 }
 
 PixArtConfig compressed_pixart(KvSampling::Kind kind) {
-  auto config = tiny_pixart();
+  auto config = pixart_config();
   config.kv_sampling = {kind, 2};
   config.kv_compress_layers = {0, 2, 3};
   return config;
@@ -279,7 +265,7 @@ PixArtConfig compressed_pixart(KvSampling::Kind kind) {
 // keys and values, four taps for each that is left.
 TEST(CompressedFlops, SaveThreeQuartersOfTheAttention) {
   PixArtFlops::Batch batch{.rows = kBatch, .image_tokens = kImage, .text_tokens = kPixArtText};
-  const auto plain = whole(tiny_pixart(), batch);
+  const auto plain = whole(pixart_config(), batch);
   batch.image_columns = kColumns / 2;
   const auto picks = whole(compressed_pixart(KvSampling::Kind::kGrid), batch);
   const auto squares = whole(compressed_pixart(KvSampling::Kind::kConv), batch);

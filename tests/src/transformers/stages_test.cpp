@@ -16,6 +16,14 @@ namespace {
 
 using Lengths = std::vector<int64_t>;
 
+Split sd3_stages(const Sd3Config& config, int stages) {
+  return stages_of({.pipeline = stages}, sd3_block_costs(config));
+}
+
+Split pixart_stages(const PixArtConfig& config, int stages) {
+  return stages_of({.pipeline = stages}, pixart_block_costs(config));
+}
+
 Lengths lengths(const Split& split) {
   Lengths all;
   for (int part = 0; part < split.parts(); ++part) all.push_back(split[part].length);

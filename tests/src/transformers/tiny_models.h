@@ -1,4 +1,5 @@
-// Tiny transformers of both families with every feature on, for tests.
+// Tiny transformers of both families, for tests: configs that differ in blocks and heads alone, and
+// the models whose outputs are golden.
 #pragma once
 
 #include "src/transformers/pixart.h"
@@ -8,33 +9,50 @@
 
 namespace trireme {
 
-// models.md section 6.3: the models whose outputs are golden.
-inline Sd3Config golden_sd3(bool sd35) {
-  Sd3Config c{.sample_size = 8,
-              .patch_size = 2,
-              .in_channels = 4,
-              .out_channels = 4,
-              .num_layers = 3,
-              .head_dim = 8,
-              .heads = 4,
-              .joint_attention_dim = 24,
-              .pooled_projection_dim = 20,
-              .pos_embed_max_size = 10,
-              .qk_norm = sd35};
-  if (sd35) c.dual_attention_layers = {0, 1};
-  return c;
+constexpr int64_t kTinyHeadDim = 8, kTinyTextWidth = 24, kTinyPooledWidth = 20;
+
+// SD3, and SD3.5 with its norms and dual blocks.
+inline Sd3Config tiny_sd3(int64_t blocks, int64_t heads) {
+  return {.sample_size = 8,
+          .patch_size = 2,
+          .in_channels = 4,
+          .out_channels = 4,
+          .num_layers = blocks,
+          .head_dim = kTinyHeadDim,
+          .heads = heads,
+          .joint_attention_dim = kTinyTextWidth,
+          .pooled_projection_dim = kTinyPooledWidth,
+          .pos_embed_max_size = 10};
 }
 
-inline PixArtConfig golden_pixart() {
+inline Sd3Config tiny_sd35(int64_t blocks, int64_t heads) {
+  auto config = tiny_sd3(blocks, heads);
+  config.qk_norm = true;
+  config.dual_attention_layers = {0, 1};
+  return config;
+}
+
+inline PixArtConfig tiny_pixart(int64_t blocks, int64_t heads) {
   return {.sample_size = 8,
           .patch_size = 2,
           .in_channels = 4,
           .out_channels = 8,
-          .num_layers = 2,
-          .head_dim = 8,
-          .heads = 3,
-          .caption_channels = 16,
+          .num_layers = blocks,
+          .head_dim = kTinyHeadDim,
+          .heads = heads,
+          .caption_channels = kTinyTextWidth,
           .interpolation_scale = 2};
+}
+
+// models.md section 6.3: the models whose outputs are golden.
+inline Sd3Config golden_sd3(bool sd35) {
+  return sd35 ? tiny_sd35(3, 4) : tiny_sd3(3, 4);
+}
+
+inline PixArtConfig golden_pixart() {
+  auto config = tiny_pixart(2, 3);
+  config.caption_channels = 16;
+  return config;
 }
 
 // The weights that the recipe gives a model: it is asked what it reads, then built again with that.

@@ -11,47 +11,26 @@ namespace trireme {
 namespace {
 
 // Eight heads, 24 image and 8 text tokens: everything divides by 2, 4 and 8.
-constexpr int64_t kHeads = 8, kHeadDim = 8, kWidth = kHeads * kHeadDim, kBlocks = 3;
+constexpr int64_t kHeads = 8, kWidth = kHeads * kTinyHeadDim, kBlocks = 3;
 constexpr int64_t kBatch = 2, kText = 8, kRows = 12, kColumns = 8;  // of the latents
 constexpr int64_t kImage = kRows * kColumns / 4;
 constexpr int64_t kBytes = 4;
 
-Sd3Config sd3() {
-  return {.sample_size = 8,
-          .patch_size = 2,
-          .in_channels = 4,
-          .out_channels = 4,
-          .num_layers = kBlocks,
-          .head_dim = kHeadDim,
-          .heads = kHeads,
-          .joint_attention_dim = 24,
-          .pooled_projection_dim = 20,
-          .pos_embed_max_size = 10};
-}
-
-PixArtConfig pixart() {
-  return {.sample_size = 8,
-          .patch_size = 2,
-          .in_channels = 4,
-          .out_channels = 8,
-          .num_layers = kBlocks,
-          .head_dim = kHeadDim,
-          .heads = kHeads,
-          .caption_channels = 24,
-          .interpolation_scale = 2};
-}
-
 std::unique_ptr<Denoiser> model(bool is_sd3, const Mesh& mesh) {
-  if (is_sd3) return std::make_unique<Sd3Transformer>(sd3(), random_weights(), mesh, at::kFloat);
-  return std::make_unique<PixArtTransformer>(pixart(), random_weights(), mesh, at::kFloat);
+  if (is_sd3)
+    return std::make_unique<Sd3Transformer>(tiny_sd3(kBlocks, kHeads), random_weights(), mesh,
+                                            at::kFloat);
+  return std::make_unique<PixArtTransformer>(tiny_pixart(kBlocks, kHeads), random_weights(), mesh,
+                                             at::kFloat);
 }
 
 using Sent = std::map<std::string, int64_t>;  // bytes by kind
 
 // Of one evaluation; what is computed once per batch is another matter.
 Sent sent_by(const Denoiser& denoiser, bool is_sd3, const Group& world, const Mesh& mesh) {
-  const TextEmbeddings text{
-      normals({kBatch, kText, 24}), is_sd3 ? normals({kBatch, 20}) : at::Tensor(), {}};
+  const TextEmbeddings text{normals({kBatch, kText, kTinyTextWidth}),
+                            is_sd3 ? normals({kBatch, kTinyPooledWidth}) : at::Tensor(),
+                            {}};
   const auto batch = denoiser.begin(text, {500}, {kBatch, kRows, kColumns});
   world.barrier();
   auto before = world.traffic().by_kind;
@@ -129,7 +108,7 @@ constexpr int64_t kLeft = 6;
 Sent sent_compressed(const Group& world, MeshShape shape) {
   const c10::InferenceMode inference;
   const auto mesh = Mesh::over(world, shape);
-  auto config = pixart();
+  auto config = tiny_pixart(kBlocks, kHeads);
   config.kv_sampling = {KvSampling::Kind::kConv, 2};
   config.kv_compress_layers = {0, 1, 2};
   const PixArtTransformer denoiser(config, random_weights(), mesh, at::kFloat);

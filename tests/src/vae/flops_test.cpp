@@ -7,8 +7,10 @@
 #include "parallel/flops.h"
 #include "parallel/layers/band_rows.h"
 #include "parallel/layers/bands.h"
+#include "parallel/plan/effort.h"
 #include "src/vae/decoder.h"
 #include "src/vae/tile_grid.h"
+#include "src/vae/vae_work.h"
 #include "tests/support/executed_flops.h"
 #include "tests/support/recipe.h"
 #include "tests/support/run_ranks.h"
@@ -50,6 +52,24 @@ TEST(FlopsOfRealVaes, OfTilesCountWhatOverlaps) {
   EXPECT_EQ(vae_flops(config, 256, 256, {}, /*tiling=*/true),
             4 * of(128, 128) + 2 * of(128, 64) + 2 * of(64, 128) + of(64, 64));
   EXPECT_EQ(vae_flops(config, 128, 128, {}, /*tiling=*/true), of(128, 128));
+}
+
+// What a plan counts, on every rank, in bands and in tiles.
+TEST(FlopsOfPlans, AreThoseOfTheDecoder) {
+  const auto rates = device_by_name("cpu")->rates;
+  for (const int64_t channels : {4, 16})
+    for (const bool tiles : {false, true})
+      for (const int ranks : {1, 2, 3, 8})
+        for (int rank = 0; rank < ranks; ++rank) {
+          const auto config = real_vae(channels);
+          const Talk talk(cluster_of(*device_by_name("cpu"), ranks), std::vector<int>(ranks, 0),
+                          std::vector<int>(ranks, 0));
+          const Shape shape{.latent_height = 200, .latent_width = 96};
+          const auto effort = effort_of_decoder(vae_work(config, tiles), shape, {rank, ranks}, talk,
+                                                rates, /*element_bytes=*/4);
+          EXPECT_EQ(effort.flops, vae_flops(config, 200, 96, {rank, ranks}, tiles))
+              << channels << " channels, tiles " << tiles << ", rank " << rank << " of " << ranks;
+        }
 }
 
 TEST(TilesAlong, OverlapByAQuarterAndAreCutByTheEnd) {
