@@ -8,8 +8,6 @@
 namespace trireme {
 namespace {
 
-constexpr const char* kCommands = "render, plan, bench, inspect, verify, status or slurm";
-
 CLI::Validator seconds_above_zero() {
   constexpr double kLongest = 1e6;
   return {[](const std::string& text) {
@@ -96,6 +94,12 @@ Error mistake(const std::string& what, const std::string& required, const std::s
   return Error(Exit::kUsage, "[command] " + what + " -> " + required + " -> " + cause);
 }
 
+std::vector<std::string_view> commands_of(const CLI::App& app) {
+  std::vector<std::string_view> names;
+  for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
 // Of what CLI11 could make no sense of.
 Error mistake(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
   const auto chosen = app.get_subcommands();
@@ -104,13 +108,12 @@ Error mistake(const CLI::App& app, const CLI::ParseError& error, const std::stri
     return mistake(error.what(), "what `" + name + " --help` lists",
                    "left out, mistyped, or meant for another command");
   }
-  if (first.empty()) return mistake("no command", kCommands, "trireme --help says what each does");
-  if (first.front() == '-')
-    return mistake(first, std::string("a command first: ") + kCommands,
-                   "options belong behind the command");
-  const auto meant =
-      nearest(first, {"render", "plan", "bench", "inspect", "verify", "status", "slurm"});
-  return mistake(first, kCommands, meant ? "did you mean " + *meant + "?" : "no such command");
+  const auto commands = commands_of(app);
+  const auto required = "a command: " + list_words(commands);
+  if (first.empty()) return mistake("no command", required, "trireme --help says what each does");
+  if (first.front() == '-') return mistake(first, required, "options belong behind the command");
+  const auto meant = nearest(first, commands);
+  return mistake(first, required, meant ? "did you mean " + *meant + "?" : "no such command");
 }
 
 // plan and bench have two forms.

@@ -37,6 +37,10 @@ int batches_in_flight(const Roles& roles) {
   return stages > 1 ? stages + 1 : 1;
 }
 
+int most_open_batches(const Roles& roles, int in_flight) {
+  return in_flight + std::max(in_flight, stage_count(roles));
+}
+
 bool encodes_ahead(const Roles& roles) {
   const auto any = [&](auto predicate) {
     return std::any_of(roles.begin(), roles.end(), predicate);
@@ -49,7 +53,10 @@ Program whole_program(ProgramMaker& maker, int64_t end) {
   Program program;
   for (int64_t heard = -1; true;) {
     const auto horizon = maker.horizon();
-    while (heard < std::min(horizon, end)) program.push_back({Op::Kind::kTurn, {-1, ++heard}});
+    while (heard < std::min(horizon, end)) {
+      const auto words = maker.words_before(++heard);
+      program.insert(program.end(), words.begin(), words.end());
+    }
     if (horizon >= end) maker.end_before(end);
     const auto turn = maker.next();
     if (!turn) return program;
@@ -75,6 +82,10 @@ const char* to_string(Op::Kind kind) {
   switch (kind) {
     case Op::Kind::kTurn:
       return "turn";
+    case Op::Kind::kDone:
+      return "done";
+    case Op::Kind::kWait:
+      return "wait";
     case Op::Kind::kEncode:
       return "encode";
     case Op::Kind::kGiveText:

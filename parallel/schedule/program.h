@@ -33,6 +33,11 @@ int leader_of(const Roles& roles);
 // none to spare a stage waits whenever another takes longer than usual (a sixth of the time on two
 // ranks of a CPU).
 int batches_in_flight(const Roles& roles);
+// Batches that the first stage has begun and another rank is not done with, at most. As many again
+// as are in flight: those end one soon after the other, and a VAE with ranks of its own needs work
+// until the next ones do. Fewer than one a stage beside those in flight would wait for ever where
+// stages decode together, each at a turn of its own.
+int most_open_batches(const Roles& roles, int in_flight);
 // Whether encoders have ranks that hold nothing of the transformer: they work a batch ahead.
 bool encodes_ahead(const Roles& roles);
 
@@ -47,6 +52,8 @@ struct Visit {
 struct Op {
   enum class Kind {
     kTurn,         // the leader: says that a turn (visit.step) is taken; the others: hear it
+    kDone,         // the others: tell the leader that they are done with a batch, their visit.step-th
+    kWait,         // the leader: until all have told it that
     kEncode,       // the encoders' ranks together: a batch's text embeddings
     kGiveText,     // ... to the transformer's ranks that do not encode
     kTakeText,     // there

@@ -53,6 +53,8 @@ ProgramMaker::ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_
       role_(roles_[rank]),
       stages_(stage_count(roles_)),
       ahead_(encodes_ahead(roles_)),
+      leads_(rank == leader_of(roles_)),
+      most_open_(most_open_batches(roles_, in_flight)),
       circular_(in_flight, std::move(next_steps)),
       turn_(role_.encodes ? -lag() : 0) {
   const int last = stages_ - 1;
@@ -107,6 +109,14 @@ void ProgramMaker::end_before(int64_t turn) {
   while (!visits_.empty() && looked_at() > end_) visits_.pop_back();
 }
 
+Program ProgramMaker::words_before(int64_t turn) {
+  Program words;
+  const auto begins = leads_ ? begins_at(turn) : std::nullopt;
+  if (begins) wait_until_done(*begins + 1 - most_open_, words);
+  words.push_back({Kind::kTurn, {-1, turn}});
+  return words;
+}
+
 std::optional<Program> ProgramMaker::next() {
   if (over_) return std::nullopt;
   Program ops;
@@ -125,6 +135,7 @@ std::optional<Program> ProgramMaker::next() {
     decode_what_is_due(ops);
     visits_.pop_front();
   }
+  tell_done(ops);
   ++turn_;
   return ops;
 }
@@ -206,9 +217,19 @@ int64_t ProgramMaker::oldest() const {
   return oldest;
 }
 
+void ProgramMaker::tell_done(Program& ops) {
+  while (!leads_ && told_ < done()) ops.push_back({Kind::kDone, {-1, told_++}});
+}
+
+void ProgramMaker::wait_until_done(int64_t batches, Program& ops) {
+  while (roles_.size() > 1 && told_ < batches) ops.push_back({Kind::kWait, {-1, told_++}});
+}
+
 void ProgramMaker::finish(Program& ops) {
   while (!undecoded_.empty()) decode_next(ops);
   take_what_is_under_way(ops);
+  tell_done(ops);
+  if (leads_) wait_until_done(done(), ops);
 }
 
 // Only where the end came early.

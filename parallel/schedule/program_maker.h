@@ -53,8 +53,10 @@ class ProgramMaker {
   ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_steps);
 
   // The last turn that next() looks at, below turn() if there is none left. Whoever may stop early
-  // asks the others about all turns up to it first.
+  // asks the others about all turns up to it first, by these words: one each turn, and where a batch
+  // begins the leader's wait, so that no more than most_open_batches() are open.
   int64_t horizon();
+  Program words_before(int64_t turn);
   int64_t turn() const { return turn_; }  // that next() makes
   // Of a turn up to horizon(): what it visits, on a rank that is not behind the first stage.
   std::optional<Visit> visit_of(int64_t turn) const;
@@ -86,6 +88,9 @@ class ProgramMaker {
   void decode_what_is_due(Program& ops);
   void decode_before_its_turn(Visit next, Program& ops);
   void decode_next(Program& ops);
+  void tell_done(Program& ops);
+  void wait_until_done(int64_t batches, Program& ops);
+  int64_t done() const { return begun_ - static_cast<int64_t>(open_.size() + undecoded_.size()); }
   void finish(Program& ops);
   void take_what_is_under_way(Program& ops);
 
@@ -93,6 +98,8 @@ class ProgramMaker {
   const Role role_;
   const int stages_;
   const bool ahead_;
+  const bool leads_;
+  const int most_open_;
   int before_ = -1, after_ = -1;  // ranks of the stages around this one
   bool gives_text_, takes_text_, gives_latents_, takes_latents_;
 
@@ -104,6 +111,7 @@ class ProgramMaker {
   bool over_ = false;
   std::optional<Visit> visit_;
   int64_t begun_ = 0;            // batches that this rank has seen begin
+  int64_t told_ = 0;             // batches that it told the leader, or was told by all, to be done
   std::deque<Taken> open_;       // of each batch that is not done: its last visit
   std::deque<Taken> undecoded_;  // of each batch that is: its last
 };

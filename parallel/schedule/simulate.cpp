@@ -22,6 +22,7 @@ struct Message {
 // What is taken by this operation was sent by ...
 Kind sent_by(Kind taking) {
   if (taking == Kind::kTurn) return Kind::kTurn;
+  if (taking == Kind::kWait) return Kind::kDone;
   if (taking == Kind::kReceive) return Kind::kSend;
   return taking == Kind::kTakeText ? Kind::kGiveText : Kind::kGiveLatents;
 }
@@ -66,6 +67,10 @@ class Simulation {
     switch (op.kind) {
       case Kind::kTurn:
         return rank == leader_ ? post(rank, op, all_but(rank)) : take(rank, op, {leader_});
+      case Kind::kDone:
+        return post(rank, op, {leader_});
+      case Kind::kWait:
+        return take(rank, op, all_but(rank));
       case Kind::kExpect:
         return done(rank, now_[rank]);
       case Kind::kSend:

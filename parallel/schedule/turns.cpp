@@ -14,8 +14,10 @@ at::Tensor to_tensor(int64_t letter) {
 Turns::Turns(Group group, int leader, std::function<bool(int64_t turn)> stops_before)
     : group_(std::move(group)), leader_(leader), stops_before_(std::move(stops_before)) {
   meet();
-  if (leads()) letters_.resize(group_.size());
-  for (int rank = 0; rank < static_cast<int>(letters_.size()); ++rank) expect_from(rank);
+  if (!leads()) return;
+  letters_.resize(group_.size());
+  done_by_.resize(group_.size());
+  for (int rank = 0; rank < group_.size(); ++rank) expect_from(rank);
 }
 
 void Turns::tell(int rank, Letter letter) const {
@@ -24,7 +26,6 @@ void Turns::tell(int rank, Letter letter) const {
 
 void Turns::expect_from(int rank) {
   if (rank == leader_) return;
-  letters_[rank].clear();
   letters_[rank].push_back(group_.start_receive(to_tensor(0), rank));
 }
 
@@ -37,23 +38,25 @@ bool Turns::is_taken(int64_t turn, bool wants_to_stop) {
 }
 
 bool Turns::decide(int64_t turn, bool wants_to_stop) {
+  read_what_came();
   wanted_ |= wants_to_stop;
-  wanted_ |= somebody_wants_to_stop();
   const auto letter = wanted_ && stops_before_(turn) ? kStop : kGoOn;
   for (int rank = 0; rank < group_.size(); ++rank) tell(rank, letter);
   return letter == kGoOn;
 }
 
-bool Turns::somebody_wants_to_stop() {
-  bool wants = false;
-  for (int rank = 0; rank < group_.size(); ++rank) {
-    if (letters_[rank].empty() || !letters_[rank][0].ready()) continue;
-    const auto letter = letters_[rank][0].wait().item<int64_t>();
-    letters_[rank].clear();
-    wants |= letter == kStop;
-    if (letter == kStop) expect_from(rank);  // its last
-  }
-  return wants;
+void Turns::read_what_came() {
+  for (int rank = 0; rank < group_.size(); ++rank)
+    while (!letters_[rank].empty() && letters_[rank][0].ready())
+      read(rank, letters_[rank][0].wait().item<int64_t>());
+}
+
+// And expects the one after it.
+void Turns::read(int rank, int64_t letter) {
+  letters_[rank].clear();
+  wanted_ |= letter == kStop;
+  if (letter == kBatchDone) ++done_by_[rank];
+  if (letter != kEnd) expect_from(rank);
 }
 
 bool Turns::hear(bool wants_to_stop) {
@@ -61,19 +64,17 @@ bool Turns::hear(bool wants_to_stop) {
   return group_.receive(to_tensor(0), leader_).item<int64_t>() == kGoOn;
 }
 
+void Turns::wait_until_done(int64_t batches) {
+  for (int rank = 0; rank < static_cast<int>(letters_.size()); ++rank)
+    while (done_by_[rank] < batches && !letters_[rank].empty())
+      read(rank, letters_[rank][0].wait_without_deadline().item<int64_t>());
+}
+
 void Turns::finish() {
-  if (!leads()) {
-    tell(leader_, kDone);
-  } else {
-    for (auto& expected : letters_) {
-      const int rank = static_cast<int>(&expected - letters_.data());
-      while (!expected.empty()) {
-        const auto letter = expected[0].wait_without_deadline().item<int64_t>();
-        expected.clear();
-        if (letter != kDone) expect_from(rank);
-      }
-    }
-  }
+  if (!leads()) tell(leader_, kEnd);
+  for (int rank = 0; rank < static_cast<int>(letters_.size()); ++rank)
+    while (!letters_[rank].empty())
+      read(rank, letters_[rank][0].wait_without_deadline().item<int64_t>());
 }
 
 // A barrier that gives everybody the time that they need; then one that all leave at once, so that
@@ -84,7 +85,7 @@ void Turns::meet() {
   if (leads()) {
     for (int rank = 0; rank < group_.size(); ++rank) tell(rank, kGoOn);
   } else {
-    tell(leader_, kDone);
+    tell(leader_, kEnd);
     group_.start_receive(to_tensor(0), leader_).wait_without_deadline();
   }
   group_.barrier();

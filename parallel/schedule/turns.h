@@ -1,7 +1,8 @@
 // Turns: whether the ranks of a replica take their next turn, so that all of them stop before the
 // same one though each hears of a wish to stop at a time of its own. One rank decides: the first to
-// come to a turn. It never waits for the others, they wait for its word; a wish to stop reaches it
-// by letter. One rank decides for itself.
+// come to a turn. The others wait for its word; a wish to stop reaches it by letter, and a word for
+// each batch that a rank is done with, so that it begins no more of them than the slowest rank can
+// follow. One rank decides for itself.
 #pragma once
 
 #include <cstdint>
@@ -22,16 +23,21 @@ class Turns {
 
   // All ranks ask for every turn, from 0 on, until one is not taken or there is none left.
   bool is_taken(int64_t turn, bool wants_to_stop);
+  // Each rank but the leader: that it is done with one batch more.
+  void tell_done() const { tell(leader_, kBatchDone); }
+  // The leader: until each other rank is done with so many, however long its disk takes.
+  void wait_until_done(int64_t batches);
   // Collective, at the end: until all have come to it, however long one of them works.
   void finish();
 
  private:
-  enum Letter : int64_t { kDone, kStop, kGoOn };
+  enum Letter : int64_t { kEnd, kStop, kGoOn, kBatchDone };
 
   bool leads() const { return group_.rank() == leader_; }
   bool decide(int64_t turn, bool wants_to_stop);
   bool hear(bool wants_to_stop);
-  bool somebody_wants_to_stop();
+  void read_what_came();
+  void read(int rank, int64_t letter);
   void tell(int rank, Letter letter) const;
   void expect_from(int rank);
   void meet();
@@ -43,7 +49,9 @@ class Turns {
   int64_t asked_ = 0;    // turns whose answer is known: all taken
   bool told_ = false;    // the leader of our wish
   bool stopped_ = false;
-  std::vector<std::vector<Pending>> letters_;  // by rank, on the leader: the next one, if expected
+  // On the leader, by rank: the next letter, if one is expected, and batches done.
+  std::vector<std::vector<Pending>> letters_;
+  std::vector<int64_t> done_by_;
 };
 
 }  // namespace trireme

@@ -9,8 +9,6 @@ namespace {
 // How each tensor of a text is announced: dimensions and one (0: there is none), dtype, sizes.
 constexpr int64_t kMaxDims = 4, kPerTensor = kMaxDims + 2, kTensors = 3;
 constexpr int64_t kHeader = 1 + 2 * kTensors * kPerTensor;  // and whether there is a negative text
-// Latents of so many batches may be on their way to the VAE: so far it may fall behind.
-constexpr size_t kUnderWay = 4;
 
 using Numbers = std::vector<int64_t>;
 
@@ -135,14 +133,11 @@ void Handover::give_latents(const Denoised& denoised) {
     if (has_them || givers[band % givers.size()] != placement_.replica.rank()) continue;
     Numbers header(latents.sizes().begin(), latents.sizes().end());
     header.insert(header.end(), denoised.broken_at_step.begin(), denoised.broken_at_step.end());
-    while (given_.size() >= kUnderWay * placement_.layout.vae.size()) {
-      given_.front().wait();
-      given_.pop_front();
-    }
     const Split rows(latents.size(2), static_cast<int>(placement_.layout.vae.size()));
     placement_.latents.start_send(to_tensor(header), to);
     given_.push_back(placement_.latents.start_send(
         shard(latents, 2, rows, static_cast<int>(band)).contiguous(), to));
+    while (!given_.empty() && given_.front().ready()) given_.pop_front();
   }
 }
 

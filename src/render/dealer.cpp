@@ -43,7 +43,7 @@ std::optional<Deal> Dealer::next() {
     if (is_over_) return std::nullopt;
     return deal;
   }
-  if (dealt_.empty()) deal();
+  if (dealt_.empty() && !is_over_) deal(claims_.look());
   if (dealt_.empty()) return std::nullopt;
   auto next = std::move(dealt_.front());
   dealt_.pop_front();
@@ -51,12 +51,13 @@ std::optional<Deal> Dealer::next() {
 }
 
 void Dealer::look_ahead() {
-  if (leads() && !is_over_ && dealt_.size() < kAhead && enough_are_free()) deal();
+  if (!leads() || is_over_ || dealt_.size() >= kAhead) return;
+  auto states = claims_.look();
+  if (enough_are_free(states)) deal(std::move(states));
 }
 
 // One for each replica of this run.
-bool Dealer::enough_are_free() {
-  const auto states = claims_.look();
+bool Dealer::enough_are_free(const States& states) const {
   int free = 0;
   for (auto place = first_place_; place < store_.shards().size(); ++place) {
     if (store_.is_sealed(place)) continue;
@@ -74,17 +75,15 @@ void Dealer::again() {
   known_.clear();
 }
 
-void Dealer::deal() {
-  if (is_over_) return;
-  auto claimed = claim();
+void Dealer::deal(States states) {
+  auto claimed = claim(std::move(states));
   tell(claimed);
   is_over_ = !claimed;
   if (claimed) dealt_.push_back(std::move(*claimed));
 }
 
 // In order; the first time other replicas are left theirs.
-std::optional<Deal> Dealer::claim() {
-  auto states = claims_.look();
+std::optional<Deal> Dealer::claim(States states) {
   const int skipped = std::exchange(skip_, 0);
   for (int round = skipped > 0 ? 0 : 1; round < 2; ++round) {
     skip_ = round == 0 ? skipped : 0;
@@ -104,7 +103,7 @@ std::optional<Deal> Dealer::claim() {
   return std::nullopt;
 }
 
-std::optional<Deal> Dealer::claim_in(int64_t place, std::map<std::string, Claims::State>& states) {
+std::optional<Deal> Dealer::claim_in(int64_t place, States& states) {
   for (const auto& portion : portions_of(store_.shards(), place, options_.portion_size)) {
     const auto name = portion_name(store_.shards(), portion);
     const auto state = states.find(name);

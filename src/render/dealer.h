@@ -41,17 +41,19 @@ class Dealer {
 
   // Collective, in one order: the next portion; nothing once no portion is free, until again().
   std::optional<Deal> next();
-  // On the leader: claims and tells of one portion more, if not enough are told of and enough are
-  // free.
+  // On the leader: claims and tells of one portion more, if not enough are told of and enough
+  // are free.
   void look_ahead();
   void again();  // what is over may not be: portions may have become free
 
  private:
+  using States = std::map<std::string, Claims::State>;  // as the leader last looked
+
   bool leads() const { return ranks_.rank() == options_.leader; }
-  void deal();
-  std::optional<Deal> claim();
-  std::optional<Deal> claim_in(std::int64_t place, std::map<std::string, Claims::State>& states);
-  bool enough_are_free();
+  void deal(States states);
+  std::optional<Deal> claim(States states);
+  std::optional<Deal> claim_in(std::int64_t place, States& states);
+  bool enough_are_free(const States& states) const;
   std::vector<bool> recorded_of(const Portion& portion, std::int64_t generation);
   Deal hear();
   void tell(const std::optional<Deal>& deal) const;

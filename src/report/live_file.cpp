@@ -64,8 +64,9 @@ LiveFile::LiveFile(fs::path path, TellFailure tell)
     : path_(std::move(path)),
       hidden_(path_.parent_path() / fmt::format("{}{}", hidden_prefix(path_), getpid())),
       tell_(std::move(tell)) {
-  std::error_code shows_later;
-  fs::create_directories(path_.parent_path(), shows_later);
+  std::error_code error;
+  fs::create_directories(path_.parent_path(), error);
+  if (error) fail("creating", error.value());
   remove_left_behind(path_);
 }
 
@@ -90,11 +91,11 @@ void LiveFile::replace(std::string_view text) {
 
 AppendedFile::AppendedFile(fs::path path, Open open, TellFailure tell)
     : path_(std::move(path)), tell_(std::move(tell)) {
-  std::error_code shows_later;
-  if (path_.has_parent_path()) fs::create_directories(path_.parent_path(), shows_later);
+  std::error_code error;
+  if (path_.has_parent_path()) fs::create_directories(path_.parent_path(), error);
   descriptor_ = opened(path_, O_RDWR | O_APPEND | (open == Open::kBeginsAnew ? O_TRUNC : 0));
   if (descriptor_ < 0) {
-    fail("creating", errno);
+    fail("creating", error ? error.value() : errno);
   } else {
     cut_ = !ends_in_a_line();
   }

@@ -39,7 +39,8 @@ TARGETS = ("rank", "all ranks", "launcher", "launch")
 PHASES = ("start", "middle", "middle", "sealing", "end")
 SECONDS_A_RUN = 180.0
 DONE = 0
-BATCHES_AHEAD = 6  # that are dealt to a replica before it begins them, or wait to be written
+BATCHES_DEALT = 2  # to a replica, and not begun
+BATCHES_WAITING = 2  # to be written
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Shape:
     @property
     def most_in_flight(self) -> int:
         """Samples that a killed launch may hold: begun, waiting to be written, dealt ahead."""
-        return self.replicas * self.batch_size * (self.pipeline + 1 + BATCHES_AHEAD)
+        begun = 2 * (self.pipeline + 1)  # docs/schedule.md, "Nobody runs ahead of the slowest"
+        return self.replicas * self.batch_size * (begun + BATCHES_DEALT + BATCHES_WAITING)
 
     @property
     def ranks(self) -> int:

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "parallel/schedule/simulate.h"
@@ -158,6 +159,37 @@ TEST(Run, TwoHundredSamplesOfAnyStepsKeepFourStagesBusy) {
     const auto end = world.all_gather(at::tensor({stage.now()}), 0).max().item<int64_t>();
     EXPECT_LE(stage.idle_until(end), 0.02) << "stage " << world.rank();
   });
+}
+
+// With a step a batch nothing comes back to the first stage. The slowest is the last one, or a VAE
+// beside it.
+TEST(Run, TheFirstStageBeginsNoMoreThanTheSlowestRankCanFollow) {
+  constexpr int kBatches = 60;
+  auto with_vae = pipeline(2);
+  with_vae.push_back({.decodes = true});
+  for (const auto& roles : {pipeline(2), with_vae}) {
+    const int ranks = static_cast<int>(roles.size());
+    std::atomic<int> begun = 0, done = 0, most = 0;
+    run_ranks(ranks, [&](Group world) {
+      ProgramMaker program(roles, world.rank(), batches_in_flight(roles),
+                           one_by_one(Steps(kBatches, 1)));
+      Turns turns(world.on_hosts(), leader_of(roles));
+      Stage stage(world);
+      const auto perform = [&](const Op& op) {
+        const bool is_slow = world.rank() == ranks - 1;
+        stage.perform(op);
+        if (world.rank() == 0 && op.kind == Kind::kBegin) most = std::max<int>(most, ++begun - done);
+        if (is_slow && op.kind == (ranks == 2 ? Kind::kStep : Kind::kDecode)) {
+          std::this_thread::sleep_for(kForward);
+          ++done;
+        }
+      };
+      run(program, turns, {.perform = perform});
+    });
+    EXPECT_EQ(begun, kBatches);
+    EXPECT_EQ(done, kBatches);
+    EXPECT_LE(most, most_open_batches(roles, batches_in_flight(roles)));
+  }
 }
 
 // Each rank in turn is the one that wants to stop; the others hear of it.

@@ -64,9 +64,11 @@ TEST(Circular, EveryStepOfEveryBatchOnceAndInOrder) {
   }
 }
 
-// Without the words about turns.
+// Without the words about turns and what is done.
 Program work(Program program) {
-  std::erase_if(program, [](const Op& op) { return op.kind == Kind::kTurn; });
+  std::erase_if(program, [](const Op& op) {
+    return op.kind == Kind::kTurn || op.kind == Kind::kDone || op.kind == Kind::kWait;
+  });
   return program;
 }
 
@@ -229,6 +231,34 @@ TEST(Programs, OfAnyLayoutFitTogetherWhereverTheyStop) {
     make_programs(roles, in_flight, steps);
     const auto end = static_cast<int64_t>(random() % 30);
     ASSERT_NO_THROW(check_programs(roles, stopped(roles, in_flight, steps, end))) << round;
+  }
+}
+
+// Batches of any steps pass each other. At a begin, what the others are not done with counts.
+TEST(Programs, OpenNoMoreBatchesThanAllRanksCanFollow) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 200; ++round) {
+    const auto roles = random_roles(random);
+    if (stage_count(roles) == 0) continue;
+    Steps steps(30);
+    for (auto& each : steps) each = static_cast<int64_t>(random() % 5 == 0 ? 9 : 1);
+    const int in_flight = batches_in_flight(roles), leader = leader_of(roles);
+    const auto slow = static_cast<int>(random() % roles.size());
+    const auto trace = simulate(
+        roles, make_programs(roles, in_flight, steps),
+        {.compute = [&](int rank, const Op&) { return rank == slow ? 10.0 : 1.0; }});
+    for (int rank = 0; rank < static_cast<int>(roles.size()); ++rank) {
+      if (rank == leader) continue;
+      int64_t begun = 0;
+      for (const auto& [op, at, end] : trace.lanes[leader])
+        if (op.kind == Kind::kBegin) {
+          ++begun;
+          const auto done = std::count_if(
+              trace.lanes[rank].begin(), trace.lanes[rank].end(),
+              [&](const Span& span) { return span.op.kind == Kind::kDone && span.end <= at; });
+          ASSERT_LE(begun - done, most_open_batches(roles, in_flight)) << round;
+        }
+    }
   }
 }
 

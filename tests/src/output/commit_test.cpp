@@ -5,22 +5,13 @@
 #include "parallel/error.h"
 #include "src/output/writer.h"
 #include "tests/src/output/small_job.h"
+#include "tests/support/error_of.h"
 #include "tests/support/model_disk.h"
 
 namespace trireme {
 namespace {
 
 using Files = std::map<std::string, std::string>;
-
-// What it throws: its exit code and its text.
-std::pair<Exit, std::string> error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return {error.exit(), error.what()};
-  }
-  return {Exit::kDone, ""};
-}
 
 TEST(Commit, BytesHaveTheirNameAndSurviveThePower) {
   ModelDisk disk;
@@ -55,7 +46,7 @@ TEST(Commit, BlocksOfAnySizeAreCompared) {
     commit(disk, "/a", bytes);
     commit(disk, "/a", bytes);
     bytes.back() = 'y';
-    EXPECT_EQ(error_of([&] { commit(disk, "/a", bytes); }).first, Exit::kCannotCreate);
+    EXPECT_EQ(error_of([&] { commit(disk, "/a", bytes); }).exit, Exit::kCannotCreate);
   }
 }
 
@@ -64,7 +55,7 @@ TEST(Commit, WorksWithoutHardLinks) {
   disk.forbid_links();
   commit(disk, "/a", "bytes");
   commit(disk, "/a", "bytes");
-  EXPECT_EQ(error_of([&] { commit(disk, "/a", "other"); }).first, Exit::kCannotCreate);
+  EXPECT_EQ(error_of([&] { commit(disk, "/a", "other"); }).exit, Exit::kCannotCreate);
   EXPECT_EQ(disk.after_worst_power_cut().contents(), (Files{{"/a", "bytes"}}));
 }
 
@@ -124,11 +115,11 @@ TEST(Replace, PutsNewBytesInThePlaceOfOld) {
 
 TEST(ReadFile, ThatIsMissingOrCannotBeSeenIsToldApart) {
   ModelDisk disk;
-  EXPECT_EQ(error_of([&] { read_file(disk, "/a"); }).first, Exit::kMissingInput);
+  EXPECT_EQ(error_of([&] { read_file(disk, "/a"); }).exit, Exit::kMissingInput);
   EXPECT_FALSE(is_there(disk, "/a"));
   commit(disk, "/a", "bytes");
   disk.fail({Fault::Kind::kError, 0, EIO});
-  EXPECT_EQ(error_of([&] { is_there(disk, "/a"); }).first, Exit::kInputOutput);
+  EXPECT_EQ(error_of([&] { is_there(disk, "/a"); }).exit, Exit::kInputOutput);
 }
 
 TEST(MakeFolder, SurvivesThePowerAlsoIfAnotherMadeIt) {
@@ -139,7 +130,7 @@ TEST(MakeFolder, SurvivesThePowerAlsoIfAnotherMadeIt) {
   EXPECT_EQ(disk.after_worst_power_cut().folders(),
             (std::vector<std::string>{"/a", "/a/b", "/a/b/c"}));
   commit(disk, "/a/file", "");
-  EXPECT_EQ(error_of([&] { make_folder(disk, "/a/file"); }).first, Exit::kCannotCreate);
+  EXPECT_EQ(error_of([&] { make_folder(disk, "/a/file"); }).exit, Exit::kCannotCreate);
 }
 
 TEST(StaleFiles, AreThoseOfTheDead) {

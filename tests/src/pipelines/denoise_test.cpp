@@ -25,7 +25,8 @@ TEST(DenoisingTraffic, AGuidanceGroupSendsALatentAStep) {
   }
 }
 
-// Beside a word a turn from the first rank to each other one, and one more at either end.
+// Beside a word a turn from the first rank to each other one, a word a batch back, and one more at
+// either end.
 TEST(DenoisingTraffic, APipelineSendsAnActivationABoundaryAndALatentBack) {
   constexpr int64_t kBatches = 4;
   for (const int stages : {2, 3}) {
@@ -34,7 +35,7 @@ TEST(DenoisingTraffic, APipelineSendsAnActivationABoundaryAndALatentBack) {
                std::vector<Sampling>(kBatches, {.steps = kSteps}));
       const auto sent = world.traffic().by_kind.at("send").bytes;
       const bool first = world.rank() == 0, last = world.rank() == stages - 1;
-      const int64_t words = first ? (kBatches * kSteps + 1) * (stages - 1) : 2;
+      const int64_t words = first ? (kBatches * kSteps + 1) * (stages - 1) : kBatches + 2;
       const int64_t expected =
           last ? kBatches * (kSteps - 1) * kLatents : kBatches * kSteps * activation_bytes();
       EXPECT_EQ(sent - words * kWord, expected) << "rank " << world.rank() << " of " << stages;
