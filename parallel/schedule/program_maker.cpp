@@ -31,21 +31,20 @@ bool Circular::has(int64_t batch) {
   return batch < asked_;
 }
 
-void Circular::begin_next() {
-  if (has(begun_)) turns_.push_back({begun_++, 0});
-}
-
 std::optional<Visit> Circular::next() {
-  while (static_cast<int>(turns_.size()) < in_flight_ && has(begun_)) begin_next();
-  if (turns_.empty()) return std::nullopt;
-  const auto visit = turns_.front();
-  turns_.pop_front();
-  if (is_last_step(visit)) {
-    begin_next();
-  } else {
-    turns_.push_back({visit.batch, visit.step + 1});
+  while (!turns_.empty()) {
+    auto visit = turns_.front();
+    turns_.pop_front();
+    if (!visit && has(begun_)) visit = Visit{begun_++, 0};
+    if (!visit) continue;
+    if (is_last_step(*visit)) {
+      turns_.emplace_back();
+    } else {
+      turns_.push_back(Visit{visit->batch, visit->step + 1});
+    }
+    return visit;
   }
-  return visit;
+  return std::nullopt;
 }
 
 ProgramMaker::ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_steps)

@@ -26,7 +26,7 @@ using NextSteps = std::function<std::optional<int64_t>()>;
 class Circular {
  public:
   Circular(int in_flight, NextSteps next_steps)
-      : in_flight_(in_flight), next_steps_(std::move(next_steps)) {}
+      : next_steps_(std::move(next_steps)), turns_(static_cast<size_t>(in_flight)) {}
 
   std::optional<Visit> next();
   // Whether there is a batch of this number; they are asked for one by one.
@@ -35,15 +35,13 @@ class Circular {
   void forget(int64_t batch) { steps_.erase(batch); }
 
  private:
-  void begin_next();
-
-  int in_flight_;
   NextSteps next_steps_;
   std::map<int64_t, int64_t> steps_;  // by batch
   int64_t asked_ = 0;                 // batches that next_steps_ has told of
   bool no_more_ = false;
   int64_t begun_ = 0;
-  std::deque<Visit> turns_;  // the next visit of each batch in flight
+  // The next visit of each batch in flight; nothing where one is to begin, which is asked for then.
+  std::deque<std::optional<Visit>> turns_;
 };
 
 class ProgramMaker {
