@@ -133,16 +133,19 @@ at::Tensor Int8Matrix::integer_product(const at::Tensor& x) const {
   return product_of_integers(x, codes_);
 }
 
-// x [n, some columns]; these columns of the weight, tile by tile, are numbers of x's type.
+// x [n, some columns]; these columns of the weight, tile by tile, are numbers. They are few: on the
+// CPU in float64, as the order in which a BLAS adds products up may depend on the threads.
 void Int8Matrix::add_outliers(const at::Tensor& x, const at::Tensor& columns,
                               const at::Tensor& sum) const {
+  const auto type = x.is_cpu() ? at::kDouble : x.scalar_type();
+  const auto wide = x.to(type);
   for_each_tile(*this, x, [&](Part rows) {
     const auto scales = scales_.narrow(0, rows.begin, rows.length).div(kSteps).unsqueeze(1);
     const auto tile = codes_.narrow(0, rows.begin, rows.length)
                           .index_select(1, columns)
                           .to(at::kFloat)
                           .mul_(scales);
-    sum.narrow(1, rows.begin, rows.length).add_(at::linear(x, tile.to(x.scalar_type())));
+    sum.narrow(1, rows.begin, rows.length).add_(at::linear(wide, tile.to(type)));
   });
 }
 
