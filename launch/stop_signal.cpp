@@ -17,8 +17,18 @@ StopSignal::StopSignal() {
   watcher_ = std::thread([this] { watch(); });
 }
 
-void StopSignal::let_go() {
+StopSignal::~StopSignal() {
   if (!watcher_.joinable()) return;
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGTERM, SIG_IGN);
+  stop_watching();
+}
+
+void StopSignal::let_go() {
+  if (watcher_.joinable()) stop_watching();
+}
+
+void StopSignal::stop_watching() {
   over_ = true;
   watcher_.join();
   std::signal(SIGUSR1, SIG_IGN);

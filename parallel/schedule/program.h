@@ -51,18 +51,18 @@ struct Visit {
 
 struct Op {
   enum class Kind {
-    kTurn,         // the leader: says that a turn (visit.step) is taken; the others: hear it
-    kDone,         // the others: tell the leader that they are done with a batch, their visit.step-th
-    kWait,         // the leader: until all have told it that
-    kEncode,       // the encoders' ranks together: a batch's text embeddings
-    kGiveText,     // ... to the transformer's ranks that do not encode
-    kTakeText,     // there
-    kBegin,        // the transformer's ranks: noise, and all that does not change between steps
-    kExpect,       // posts a receive, so that the transfer overlaps with what is computed meanwhile
-    kReceive,      // activations from the stage before; on the first, the latents from the last
-    kForward,      // the ranks of a stage together: its blocks
-    kStep,         // last stage: the scheduler's step
-    kSend,         // to the stage after; from the last to the first
+    kTurn,      // the leader: says that a turn (visit.step) is taken; the others: hear it
+    kDone,      // the others: tell the leader that they are done with a batch, their visit.step-th
+    kWait,      // the leader: until all have told it that
+    kEncode,    // the encoders' ranks together: a batch's text embeddings
+    kGiveText,  // ... to the transformer's ranks that do not encode
+    kTakeText,  // there
+    kBegin,     // the transformer's ranks: noise, and all that does not change between steps
+    kExpect,    // posts a receive, so that the transfer overlaps with what is computed meanwhile
+    kReceive,   // activations from the stage before; on the first, the latents from the last
+    kForward,   // the ranks of a stage together: its blocks
+    kStep,      // last stage: the scheduler's step
+    kSend,      // to the stage after; from the last to the first
     kGiveLatents,  // last stage: of a batch that is done, to the VAE's other ranks
     kTakeLatents,  // there
     kDecode,       // the VAE's ranks together: a batch's pictures

@@ -51,8 +51,8 @@ class ProgramMaker {
   ProgramMaker(Roles roles, int rank, int in_flight, NextSteps next_steps);
 
   // The last turn that next() looks at, below turn() if there is none left. Whoever may stop early
-  // asks the others about all turns up to it first, by these words: one each turn, and where a batch
-  // begins the leader's wait, so that no more than most_open_batches() are open.
+  // asks the others about all turns up to it first, by these words: one each turn, and where a
+  // batch begins the leader's wait, so that no more than most_open_batches() are open.
   int64_t horizon();
   Program words_before(int64_t turn);
   int64_t turn() const { return turn_; }  // that next() makes

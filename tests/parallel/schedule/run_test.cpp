@@ -178,7 +178,8 @@ TEST(Run, TheFirstStageBeginsNoMoreThanTheSlowestRankCanFollow) {
       const auto perform = [&](const Op& op) {
         const bool is_slow = world.rank() == ranks - 1;
         stage.perform(op);
-        if (world.rank() == 0 && op.kind == Kind::kBegin) most = std::max<int>(most, ++begun - done);
+        if (world.rank() == 0 && op.kind == Kind::kBegin)
+          most = std::max<int>(most, ++begun - done);
         if (is_slow && op.kind == (ranks == 2 ? Kind::kStep : Kind::kDecode)) {
           std::this_thread::sleep_for(kForward);
           ++done;

@@ -244,9 +244,9 @@ TEST(Programs, OpenNoMoreBatchesThanAllRanksCanFollow) {
     for (auto& each : steps) each = static_cast<int64_t>(random() % 5 == 0 ? 9 : 1);
     const int in_flight = batches_in_flight(roles), leader = leader_of(roles);
     const auto slow = static_cast<int>(random() % roles.size());
-    const auto trace = simulate(
-        roles, make_programs(roles, in_flight, steps),
-        {.compute = [&](int rank, const Op&) { return rank == slow ? 10.0 : 1.0; }});
+    const auto trace =
+        simulate(roles, make_programs(roles, in_flight, steps),
+                 {.compute = [&](int rank, const Op&) { return rank == slow ? 10.0 : 1.0; }});
     for (int rank = 0; rank < static_cast<int>(roles.size()); ++rank) {
       if (rank == leader) continue;
       int64_t begun = 0;
