@@ -125,7 +125,8 @@ void Int8Matrix::multiply(const at::Tensor& x, const at::Tensor& y) const {
                        .to(at::kFloat)
                        .mul_(largest.div(kSteps * kSteps).unsqueeze(1))
                        .mul_(scales_);
-  if (some) add_outliers(x.index_select(1, columns), columns, sum);
+  if (some && x.is_cpu()) add_outliers_on_host(wide.t().index_select(0, columns), columns, sum);
+  if (some && !x.is_cpu()) add_outliers(x.index_select(1, columns), columns, sum);
   y.copy_(sum);
 }
 
@@ -133,19 +134,29 @@ at::Tensor Int8Matrix::integer_product(const at::Tensor& x) const {
   return product_of_integers(x, codes_);
 }
 
-// x [n, some columns]; these columns of the weight, tile by tile, are numbers. They are few: on the
-// CPU in float64, as the order in which a BLAS adds products up may depend on the threads.
+// These columns of the weight, as numbers.
+at::Tensor Int8Matrix::tile_of(const at::Tensor& columns, Part rows) const {
+  const auto scales = scales_.narrow(0, rows.begin, rows.length).div(kSteps).unsqueeze(1);
+  const auto codes = codes_.narrow(0, rows.begin, rows.length).index_select(1, columns);
+  return codes.to(at::kFloat).mul_(scales);
+}
+
+// x [n, some columns].
 void Int8Matrix::add_outliers(const at::Tensor& x, const at::Tensor& columns,
                               const at::Tensor& sum) const {
-  const auto type = x.is_cpu() ? at::kDouble : x.scalar_type();
-  const auto wide = x.to(type);
   for_each_tile(*this, x, [&](Part rows) {
-    const auto scales = scales_.narrow(0, rows.begin, rows.length).div(kSteps).unsqueeze(1);
-    const auto tile = codes_.narrow(0, rows.begin, rows.length)
-                          .index_select(1, columns)
-                          .to(at::kFloat)
-                          .mul_(scales);
-    sum.narrow(1, rows.begin, rows.length).add_(at::linear(wide, tile.to(type)));
+    const auto tile = tile_of(columns, rows).to(x.scalar_type());
+    sum.narrow(1, rows.begin, rows.length).add_(at::linear(x, tile));
+  });
+}
+
+// across [some columns, n], float32.
+void Int8Matrix::add_outliers_on_host(const at::Tensor& across, const at::Tensor& columns,
+                                      const at::Tensor& sum) const {
+  prepare_products();
+  for_each_tile(*this, across, [&](Part rows) {
+    const auto products = product_of_tile(tile_of(columns, rows), across);
+    sum.narrow(1, rows.begin, rows.length).add_(products.t());
   });
 }
 

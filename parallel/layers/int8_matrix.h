@@ -33,7 +33,10 @@ class Int8Matrix final : public QuantizedMatrix {
  private:
   Int8Matrix(at::Tensor codes, at::Tensor scales, const MatrixSlice& slice,
              std::optional<double> activation_threshold);
+  at::Tensor tile_of(const at::Tensor& columns, Part rows) const;
   void add_outliers(const at::Tensor& x, const at::Tensor& columns, const at::Tensor& sum) const;
+  void add_outliers_on_host(const at::Tensor& across, const at::Tensor& columns,
+                            const at::Tensor& sum) const;
   at::Tensor integer_product(const at::Tensor& x) const;  // int8 [n, columns] -> int32 [n, rows]
 
   at::Tensor codes_;   // int8 [rows, columns]

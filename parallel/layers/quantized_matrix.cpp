@@ -90,25 +90,33 @@ void QuantizedMatrix::multiply(const at::Tensor& x, const at::Tensor& y) const {
   x.is_cpu() ? multiply_on_host(*this, x, y) : multiply_on_device(*this, x, y);
 }
 
-// oneDNN's small kernels take both as they are, where a BLAS would lay x out anew for every tile.
-void multiply_in_blocks(const QuantizedMatrix& matrix, const at::Tensor& x, const at::Tensor& y) {
+void prepare_products() {
+  if (has_fast_products()) require_memory_for_kernels();
+}
+
+at::Tensor product_of_tile(const at::Tensor& tile, const at::Tensor& across) {
   constexpr int64_t kTokens = 256, kChannels = 256;
-  const auto across = x.t().contiguous();  // [columns, n]
-  const int64_t n = x.size(0), columns = matrix.columns();
-  require_memory_for_kernels();
+  if (!has_fast_products()) return at::mm(tile, across);
+  const int64_t rows = tile.size(0), columns = tile.size(1), n = across.size(1);
+  auto products = at::empty({rows, n}, at::kFloat);
+  for (int64_t first = 0; first < n; first += kTokens)
+    for (int64_t k = 0; k < columns; k += kChannels)
+      at::native::cpublas::brgemm(
+          rows, std::min(kTokens, n - first), std::min(kChannels, columns - k), columns, n, n,
+          k > 0, tile.const_data_ptr<float>() + k, across.const_data_ptr<float>() + k * n + first,
+          products.data_ptr<float>() + first, /*is_vnni=*/false);
+  at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+  return products;
+}
+
+// A BLAS would lay x out anew for every tile.
+void multiply_in_blocks(const QuantizedMatrix& matrix, const at::Tensor& x, const at::Tensor& y) {
+  const auto across = x.t().contiguous();
+  prepare_products();
   for_each_tile(matrix, x, [&](Part rows) {
-    const auto tile = at::empty({rows.length, columns}, at::kFloat);
+    const auto tile = at::empty({rows.length, matrix.columns()}, at::kFloat);
     matrix.fill_on_host(tile.data_ptr<float>(), rows);
-    const auto products = at::empty({rows.length, n}, at::kFloat);
-    for (int64_t first = 0; first < n; first += kTokens)
-      for (int64_t k = 0; k < columns; k += kChannels)
-        at::native::cpublas::brgemm(rows.length, std::min(kTokens, n - first),
-                                    std::min(kChannels, columns - k), columns, n, n, k > 0,
-                                    tile.const_data_ptr<float>() + k,
-                                    across.const_data_ptr<float>() + k * n + first,
-                                    products.data_ptr<float>() + first, /*is_vnni=*/false);
-    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
-    y.narrow(1, rows.begin, rows.length).copy_(products.t());
+    y.narrow(1, rows.begin, rows.length).copy_(product_of_tile(tile, across).t());
   });
 }
 

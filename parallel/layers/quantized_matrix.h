@@ -40,6 +40,13 @@ class QuantizedMatrix {
 void for_each_tile(const QuantizedMatrix& matrix, const at::Tensor& like,
                    const std::function<void(Part rows)>& work);
 
+// A tile of numbers [rows, k] times x laid across [k, n], both float32 on a CPU -> [rows, n]. Where
+// the processor has them by oneDNN's small kernels, which take both as they are, on this thread
+// alone, and whose bits do not depend on how many there are.
+at::Tensor product_of_tile(const at::Tensor& tile, const at::Tensor& across);
+// To be called once before threads do so, as the kernels end a process that has no memory for them.
+void prepare_products();
+
 // multiply's two ways: by the loops of fill_on_host, or by fill.
 void multiply_on_host(const QuantizedMatrix& matrix, const at::Tensor& x, const at::Tensor& y);
 void multiply_on_device(const QuantizedMatrix& matrix, const at::Tensor& x, const at::Tensor& y);

@@ -1,241 +1,25 @@
 #include "parallel/transports/mpi.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <mpi.h>
-#include <sched.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <thread>
 #include <utility>
 
 #include "parallel/split.h"
-#include "parallel/transports/mpi_inquiry.h"
-#include "parallel/transports/place.h"
+#include "parallel/transports/mpi_communicator.h"
 
 namespace trireme {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kPointToPoint = 0, kCollective = 1;      // tags
 constexpr int64_t kLargestMessage = int64_t{1} << 30;  // MPI counts in int
 constexpr int64_t kSmallSum = 16 << 10;  // bytes: one round of whole tensors is quicker
-constexpr int kWholeGroup = -1;
-
-// What the groups of this process share.
-struct MpiWorld {
-  MpiWorld(std::string who, TransportOptions options)
-      : place(std::move(who)), inquiry(options.deadline), options(options) {}
-
-  void pulse(int waits_for) {
-    inquiry.answer(waits_for, place.text());
-    const auto complaint = inquiry.complaint();
-    if (complaint.empty()) return;
-    throw Error(Exit::kUnavailable,
-                fmt::format("{}: no answer for {:g} s -> every rank must come to its next "
-                            "operation -> {}",
-                            place.text(), options.deadline.count() / 1e3, complaint));
-  }
-
-  Place place;  // "[mpi] rank 2 of 4 (host)"
-  Inquiry inquiry;
-  TransportOptions options;
-  Traffic traffic;
-};
-
-void check(int code, const Place& place, const char* operation) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING] = "";
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  throw Error(Exit::kUnavailable,
-              fmt::format("{}: {} failed: {} -> every rank must be reachable and run the same "
-                          "program -> a rank died, or the network is down",
-                          place.text(), operation, std::string_view(text, length)));
-}
-
-// From eager to patient: a short wait costs no switch, a long one leaves the core to others.
-class Patience {
- public:
-  // Says whether the wait is a long one by now.
-  bool pause() {
-    if (++rounds_ < 200) return false;
-    if (rounds_ < 1000) {
-      sched_yield();
-    } else {
-      usleep(rounds_ < 2000 ? 10 : 100);
-    }
-    return rounds_ > 2000;
-  }
-
- private:
-  int rounds_ = 0;
-};
-
-struct Request {
-  MPI_Request handle;
-  int peer;          // of the group, or kWholeGroup
-  int64_t expected;  // bytes to receive; -1 where it does not matter
-};
-
-// A communicator of ours, and the transfers on it that nobody holds any more.
-class Communicator {
- public:
-  explicit Communicator(MPI_Comm comm) : comm_(comm) {
-    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(comm_, &rank_);
-    MPI_Comm_size(comm_, &size_);
-  }
-  ~Communicator();
-  Communicator(const Communicator&) = delete;
-  Communicator& operator=(const Communicator&) = delete;
-
-  MPI_Comm get() const { return comm_; }
-  int rank() const { return rank_; }
-  int size() const { return size_; }
-  std::vector<int> world_ranks(const std::vector<int>& ranks) const;
-  // Keeps the tensors of transfers that may still be under way.
-  void keep(std::vector<Request> requests, std::vector<at::Tensor> tensors) {
-    left_alone_.push_back({std::move(requests), std::move(tensors)});
-  }
-  void sweep();
-
- private:
-  struct LeftAlone {
-    std::vector<Request> requests;
-    std::vector<at::Tensor> tensors;
-  };
-
-  MPI_Comm comm_;
-  int rank_ = 0;
-  int size_ = 0;
-  std::vector<LeftAlone> left_alone_;
-};
-
-void Communicator::sweep() {
-  const auto finished = [](LeftAlone& transfer) {
-    return std::all_of(transfer.requests.begin(), transfer.requests.end(), [](Request& request) {
-      int done = 0;
-      return MPI_Test(&request.handle, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done != 0;
-    });
-  };
-  left_alone_.erase(std::remove_if(left_alone_.begin(), left_alone_.end(), finished),
-                    left_alone_.end());
-}
-
-Communicator::~Communicator() {
-  int finalized = 0;
-  MPI_Finalized(&finalized);
-  if (finalized != 0) return;
-  Patience patience;
-  for (const auto until = Clock::now() + std::chrono::milliseconds(500);
-       !left_alone_.empty() && Clock::now() < until; patience.pause()) {
-    sweep();
-  }
-  // In good order all is delivered by now. Otherwise there was an error and the process is about to
-  // end: until then MPI may write into these tensors, so they are never freed.
-  if (left_alone_.empty()) {
-    MPI_Comm_free(&comm_);
-  } else {
-    new auto(std::move(left_alone_));
-  }
-}
-
-std::vector<int> Communicator::world_ranks(const std::vector<int>& ranks) const {
-  MPI_Group here, world;
-  MPI_Comm_group(comm_, &here);
-  MPI_Comm_group(MPI_COMM_WORLD, &world);
-  std::vector<int> names(ranks.size());
-  MPI_Group_translate_ranks(here, static_cast<int>(ranks.size()), ranks.data(), world,
-                            names.data());
-  MPI_Group_free(&here);
-  MPI_Group_free(&world);
-  return names;
-}
-
-// Tests requests until all are done.
-class Wait {
- public:
-  Wait(MpiWorld& world, const Communicator& comm, const char* operation)
-      : world_(world), comm_(comm), operation_(operation) {}
-
-  void for_all(std::vector<Request>& requests) {
-    const auto until = Clock::now() + world_.options.deadline;
-    Patience patience;
-    while (!over(requests)) {
-      if (Clock::now() > until) throw too_late(requests);
-      if (patience.pause()) answer(requests);
-    }
-    requests.clear();
-  }
-
-  // Tells whoever asks that this rank is there, and whom it waits for.
-  void answer(const std::vector<Request>& requests) const {
-    const auto missing = missing_of(requests);
-    world_.pulse(missing.empty() ? -1 : missing.front());
-  }
-
-  // Tests each of them once.
-  bool over(std::vector<Request>& requests) const {
-    return std::count_if(requests.begin(), requests.end(),
-                         [&](Request& request) { return !finished(request); }) == 0;
-  }
-
- private:
-  bool finished(Request& request) const {
-    if (request.handle == MPI_REQUEST_NULL) return true;
-    int done = 0;
-    MPI_Status status;
-    check(MPI_Test(&request.handle, &done, &status), world_.place, operation_);
-    if (done == 0) return false;
-    int bytes = 0;
-    if (request.expected >= 0) MPI_Get_count(&status, MPI_BYTE, &bytes);
-    if (request.expected < 0 || bytes == request.expected) return true;
-    throw Error(Exit::kBug,
-                fmt::format("{}: {} got {} bytes from rank {} -> {} -> the ranks run different "
-                            "programs",
-                            world_.place.text(), operation_, bytes,
-                            comm_.world_ranks({request.peer})[0], request.expected));
-  }
-
-  // Ranks of the world.
-  std::vector<int> missing_of(const std::vector<Request>& requests) const {
-    std::vector<int> missing;
-    for (const auto& request : requests) {
-      if (request.handle == MPI_REQUEST_NULL || request.peer == kWholeGroup) continue;
-      missing.push_back(request.peer);
-    }
-    std::sort(missing.begin(), missing.end());
-    missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
-    return comm_.world_ranks(missing);
-  }
-
-  // All that is asked is answered within a second deadline.
-  Error too_late(const std::vector<Request>& requests) const {
-    const auto deadline = world_.options.deadline;
-    const auto missing = missing_of(requests);
-    const auto where = world_.place.text();
-    const auto whom =
-        missing.empty() ? std::string() : fmt::format(" for rank {}", fmt::join(missing, ", "));
-    const auto cause = missing.empty() ? "another rank died or hangs"
-                                       : world_.inquiry.cause(missing.front(), where);
-    return Error(Exit::kUnavailable,
-                 fmt::format("{}: {} waited {:g} s{} -> every rank of the group must take part -> "
-                             "{}",
-                             where, operation_, deadline.count() / 1e3, whom, cause));
-  }
-
-  MpiWorld& world_;
-  const Communicator& comm_;
-  const char* operation_;
-};
 
 class MpiTransport : public Transport {
  public:
   MpiTransport(std::shared_ptr<MpiWorld> world, MPI_Comm comm)
-      : world_(std::move(world)), comm_(std::make_shared<Communicator>(comm)) {}
+      : world_(std::move(world)), comm_(std::make_shared<MpiCommunicator>(comm)) {}
 
   int rank() const override { return comm_->rank(); }
   int size() const override { return comm_->size(); }
@@ -263,19 +47,19 @@ class MpiTransport : public Transport {
  private:
   struct Posted;
 
-  void post_send(std::vector<Request>& requests, const at::Tensor& x, int to, int tag,
+  void post_send(std::vector<MpiRequest>& requests, const at::Tensor& x, int to, int tag,
                  const char* operation) const;
-  void post_receive(std::vector<Request>& requests, const at::Tensor& x, int from, int tag,
+  void post_receive(std::vector<MpiRequest>& requests, const at::Tensor& x, int from, int tag,
                     const char* operation) const;
   // give[r] goes to rank r while take[r] comes from there; what a rank keeps for itself stays.
   void exchange(const std::vector<at::Tensor>& give, const std::vector<at::Tensor>& take,
                 const char* operation) const;
   // Waits for transfers from and to these tensors, which stay alive should the wait fail.
-  void wait(std::vector<Request>& requests, const std::vector<at::Tensor>& tensors,
+  void wait(std::vector<MpiRequest>& requests, const std::vector<at::Tensor>& tensors,
             const char* operation) const;
 
   std::shared_ptr<MpiWorld> world_;
-  std::shared_ptr<Communicator> comm_;
+  std::shared_ptr<MpiCommunicator> comm_;
 };
 
 struct MpiTransport::Posted : Transfer {
@@ -286,14 +70,14 @@ struct MpiTransport::Posted : Transfer {
   }
   void wait() override { transport.wait(requests, {x}, operation); }
   bool ready() override {
-    Wait wait(*transport.world_, *transport.comm_, operation);
+    MpiWait wait(*transport.world_, *transport.comm_, operation);
     if (wait.over(requests)) return true;
     wait.answer(requests);
     return false;
   }
 
   MpiTransport transport;  // a copy: it only holds shared pointers
-  std::vector<Request> requests;
+  std::vector<MpiRequest> requests;
   at::Tensor x;
   const char* operation;
 };
@@ -316,37 +100,37 @@ void in_pieces(const at::Tensor& x, Post post) {
   } while (left > 0);
 }
 
-void MpiTransport::wait(std::vector<Request>& requests, const std::vector<at::Tensor>& tensors,
+void MpiTransport::wait(std::vector<MpiRequest>& requests, const std::vector<at::Tensor>& tensors,
                         const char* operation) const {
   try {
-    Wait(*world_, *comm_, operation).for_all(requests);
+    MpiWait(*world_, *comm_, operation).for_all(requests);
   } catch (...) {
     comm_->keep(std::exchange(requests, {}), tensors);
     throw;
   }
 }
 
-void MpiTransport::post_send(std::vector<Request>& requests, const at::Tensor& x, int to, int tag,
-                             const char* operation) const {
+void MpiTransport::post_send(std::vector<MpiRequest>& requests, const at::Tensor& x, int to,
+                             int tag, const char* operation) const {
   in_pieces(x, [&](char* bytes, int count) {
-    auto& request = requests.emplace_back(Request{MPI_REQUEST_NULL, to, -1});
-    check(MPI_Isend(bytes, count, MPI_BYTE, to, tag, comm_->get(), &request.handle), world_->place,
-          operation);
+    auto& request = requests.emplace_back(MpiRequest{MPI_REQUEST_NULL, to, -1});
+    check_mpi(MPI_Isend(bytes, count, MPI_BYTE, to, tag, comm_->get(), &request.handle),
+              world_->place, operation);
   });
 }
 
-void MpiTransport::post_receive(std::vector<Request>& requests, const at::Tensor& x, int from,
+void MpiTransport::post_receive(std::vector<MpiRequest>& requests, const at::Tensor& x, int from,
                                 int tag, const char* operation) const {
   in_pieces(x, [&](char* bytes, int count) {
-    auto& request = requests.emplace_back(Request{MPI_REQUEST_NULL, from, count});
-    check(MPI_Irecv(bytes, count, MPI_BYTE, from, tag, comm_->get(), &request.handle),
-          world_->place, operation);
+    auto& request = requests.emplace_back(MpiRequest{MPI_REQUEST_NULL, from, count});
+    check_mpi(MPI_Irecv(bytes, count, MPI_BYTE, from, tag, comm_->get(), &request.handle),
+              world_->place, operation);
   });
 }
 
 void MpiTransport::exchange(const std::vector<at::Tensor>& give,
                             const std::vector<at::Tensor>& take, const char* operation) const {
-  std::vector<Request> requests;
+  std::vector<MpiRequest> requests;
   int64_t bytes = 0;
   // Starting behind oneself, so that not everybody begins with rank 0.
   for (int step = 1; step < size(); ++step) {
@@ -407,11 +191,12 @@ void MpiTransport::all_reduce(at::Tensor& x) {
 }
 
 void MpiTransport::broadcast(at::Tensor& x, int root) {
-  std::vector<Request> requests;
+  std::vector<MpiRequest> requests;
   in_pieces(x, [&](char* bytes, int count) {
-    auto& request = requests.emplace_back(Request{MPI_REQUEST_NULL, kWholeGroup, -1});
-    check(MPI_Ibcast(bytes, count, MPI_BYTE, root, comm_->get(), &request.handle), world_->place,
-          "broadcast");
+    auto& request =
+        requests.emplace_back(MpiRequest{MPI_REQUEST_NULL, MpiRequest::kWholeGroup, -1});
+    check_mpi(MPI_Ibcast(bytes, count, MPI_BYTE, root, comm_->get(), &request.handle),
+              world_->place, "broadcast");
   });
   if (rank() == root) {
     world_->traffic.count("broadcast", size() - 1, (size() - 1) * static_cast<int64_t>(x.nbytes()));
@@ -434,16 +219,16 @@ std::unique_ptr<Transfer> MpiTransport::start_receive(const at::Tensor& x, int f
 }
 
 void MpiTransport::barrier() {
-  std::vector<Request> requests{{MPI_REQUEST_NULL, kWholeGroup, -1}};
-  check(MPI_Ibarrier(comm_->get(), &requests[0].handle), world_->place, "barrier");
+  std::vector<MpiRequest> requests{{MPI_REQUEST_NULL, MpiRequest::kWholeGroup, -1}};
+  check_mpi(MPI_Ibarrier(comm_->get(), &requests[0].handle), world_->place, "barrier");
   wait(requests, {}, "barrier");
 }
 
 std::shared_ptr<Transport> MpiTransport::split(int color, int key) {
   barrier();  // MPI_Comm_split blocks without a deadline: enter it only when all are there
   MPI_Comm part = MPI_COMM_NULL;
-  check(MPI_Comm_split(comm_->get(), color < 0 ? MPI_UNDEFINED : color, key, &part), world_->place,
-        "split");
+  check_mpi(MPI_Comm_split(comm_->get(), color < 0 ? MPI_UNDEFINED : color, key, &part),
+            world_->place, "split");
   return part == MPI_COMM_NULL ? nullptr : std::make_shared<MpiTransport>(world_, part);
 }
 
@@ -470,7 +255,7 @@ std::shared_ptr<Transport> mpi_world(TransportOptions options) {
       fmt::format("[mpi] rank {} of {} ({})", rank, size, std::string_view(host, length)), options);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm comm = MPI_COMM_NULL;
-  check(MPI_Comm_dup(MPI_COMM_WORLD, &comm), world->place, "start");
+  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &comm), world->place, "start");
   return std::make_shared<MpiTransport>(std::move(world), comm);
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <set>
 #include <utility>
 
 #include "parallel/error.h"
@@ -129,6 +130,11 @@ bool PendingFile::give_name() {
 }
 
 void PendingFile::commit() {
+  name();
+  sync_folder(*files_, folder_of(target_));
+}
+
+void PendingFile::name() {
   sync();
   if (!give_name() && !have_equal_bytes(*files_, hidden_, target_))
     throw Error(Exit::kCannotCreate,
@@ -138,7 +144,6 @@ void PendingFile::commit() {
                             target_.string()));
   try_to_remove(*files_, hidden_);
   close();  // all bytes are on disk, so that closing has nothing left to report
-  sync_folder(*files_, folder_of(target_));
 }
 
 void PendingFile::replace() {
@@ -153,6 +158,17 @@ void commit(FileSystem& files, const fs::path& target, std::string_view bytes) {
   PendingFile file(files, target);
   file.write(bytes);
   file.commit();
+}
+
+void commit(FileSystem& files, const std::map<fs::path, std::string_view>& bytes_of) {
+  std::set<fs::path> folders;
+  for (const auto& [target, bytes] : bytes_of) {
+    PendingFile file(files, target);
+    file.write(bytes);
+    file.name();
+    folders.insert(folder_of(target));
+  }
+  for (const auto& folder : folders) sync_folder(files, folder);
 }
 
 void replace(FileSystem& files, const fs::path& target, std::string_view bytes) {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,8 @@ class PendingFile {
   void write(std::string_view bytes);
   void commit();
   void replace();
+  // commit() but for the folder, which is the caller's to sync.
+  void name();
 
   const std::filesystem::path& target() const { return target_; }
 
@@ -47,6 +50,8 @@ class PendingFile {
 };
 
 void commit(FileSystem& files, const std::filesystem::path& target, std::string_view bytes);
+// Several, by target, whose folders go to the disk once each.
+void commit(FileSystem& files, const std::map<std::filesystem::path, std::string_view>& bytes_of);
 void replace(FileSystem& files, const std::filesystem::path& target, std::string_view bytes);
 // replace() on the real disk.
 void write_atomically(const std::filesystem::path& target, std::string_view bytes);

@@ -43,14 +43,10 @@ std::vector<std::int64_t> Ledger::begin(const Portion& portion, std::int64_t por
 
 // Files first: what is recorded is there.
 void Ledger::record(std::vector<Finished*> samples) {
+  if (!store_.is_tar()) commit_files(samples);
   std::set<std::int64_t> places;
   for (auto* sample : samples) {
     auto& [record, bytes] = *sample;
-    if (!store_.is_tar() && record.verdict == Verdict::kDone) {
-      store_.make_folder_for(record.index);
-      commit(files_, store_.file_for(record.index), bytes);
-      bytes.clear();
-    }
     const auto place = place_of(record.index);
     journal(place).append(record, bytes);
     bytes.clear();
@@ -59,6 +55,17 @@ void Ledger::record(std::vector<Finished*> samples) {
   for (const auto place : places) journal(place).sync();
   // One that is needed again gets a new journal.
   while (journals_.size() > kMostJournals) journals_.erase(journals_.begin());
+}
+
+void Ledger::commit_files(const std::vector<Finished*>& samples) {
+  std::map<std::filesystem::path, std::string_view> bytes_of;
+  for (const auto* sample : samples) {
+    if (sample->record.verdict != Verdict::kDone) continue;
+    store_.make_folder_for(sample->record.index);
+    bytes_of.emplace(store_.file_for(sample->record.index), sample->bytes);
+  }
+  commit(files_, bytes_of);
+  for (auto* sample : samples) sample->bytes.clear();
 }
 
 JournalWriter& Ledger::journal(std::int64_t place) {

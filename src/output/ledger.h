@@ -36,7 +36,8 @@ class Ledger {
   // shards that may be sealed now: none, or the portion's where it is complete.
   std::vector<std::int64_t> begin(const Portion& portion, std::int64_t portion_size,
                                   std::int64_t recorded);
-  // Makes samples that were summed durable, with one sync of each journal, and empties their bytes.
+  // Makes samples that were summed durable, with one sync of each folder and each journal, and
+  // empties their bytes.
   void record(std::vector<Finished*> samples);
   // The sample is recorded: where that ends a portion, places of shards that may be sealed now.
   std::vector<std::int64_t> count(std::int64_t index);
@@ -51,6 +52,7 @@ class Ledger {
   };
 
   std::int64_t place_of(std::int64_t index) const;
+  void commit_files(const std::vector<Finished*>& samples);
   JournalWriter& journal(std::int64_t place);
   std::vector<std::int64_t> end_portion(const OpenPortion& ended);
 

@@ -57,6 +57,12 @@ def digest_of(folder: Path) -> str:
     return digest(dataset(folder / "out"))
 
 
+def visible_digest_of(folder: Path) -> str:
+    """While somebody writes: hidden files do not count."""
+    files = dataset(folder / "out")
+    return digest({name: files[name] for name in files if not Path(name).name.startswith(".")})
+
+
 def pictures(folder: Path) -> dict[int, bytes]:
     return {int(f.stem): f.read_bytes() for f in sorted((folder / "out").rglob("????????.png"))}
 

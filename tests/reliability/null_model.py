@@ -2,6 +2,10 @@
 killed one goes on. Everything but the model is the program's own (null_model.cpp).
 
     .venv/bin/python tests/reliability/null_model.py --rows 1000000
+
+With --side, how many pictures of that size, as hard to compress as photographs, are written a second.
+
+    .venv/bin/python tests/reliability/null_model.py --rows 400 --side 1024
 """
 
 import argparse
@@ -41,8 +45,8 @@ class Figures:
         )
 
 
-def launch(folder: Path) -> subprocess.Popen[str]:
-    command = [BUILD / "tests" / "null_model", folder / "job.yaml"]
+def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [BUILD / "tests" / "null_model", folder / "job.yaml", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -62,9 +66,21 @@ def killed_in_the_middle(folder: Path, rows: int) -> None:
     process.communicate()
 
 
-def measure(rows: int, container: str, folder: Path) -> Figures:
+def write_job(rows: int, container: str, folder: Path) -> None:
     (folder / "rows.txt").write_text("".join(f"a red star, number {n}\n" for n in range(rows)))
     (folder / "job.yaml").write_text(JOB % (ROOT / "demo" / "sd3", container))
+
+
+def pictures_a_second(side: int, rows: int, container: str, folder: Path) -> float:
+    """Of a replica that makes them in no time, so that it waits for its writing threads."""
+    write_job(rows, container, folder)
+    size = [f"sampling.height={side}", f"sampling.width={side}", "layout.batch_size=4"]
+    whole = finish(launch(folder, "--photograph", *size))
+    return rows / whole["seconds"]
+
+
+def measure(rows: int, container: str, folder: Path) -> Figures:
+    write_job(rows, container, folder)
     whole = finish(launch(folder))
     begun = time.monotonic()
     again = finish(launch(folder))
@@ -88,9 +104,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--container", choices=["folder", "webdataset"], default="webdataset")
+    parser.add_argument("--side", type=int, help="of pictures, in pixels")
+    parser.add_argument("--on", type=Path, help="a folder to work in: another disk, /dev/shm")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(measure(arguments.rows, arguments.container, Path(folder)))
+    with tempfile.TemporaryDirectory(dir=arguments.on) as folder:
+        rows, container, place = arguments.rows, arguments.container, Path(folder)
+        if arguments.side:
+            rate = pictures_a_second(arguments.side, rows, container, place)
+            print(f"{rate:.1f} pictures/s of {arguments.side} x {arguments.side} pixels")
+        else:
+            print(measure(rows, container, place))
 
 
 if __name__ == "__main__":

@@ -88,6 +88,19 @@ TEST(Commit, AnErrorNamesTheFileAndLeavesNothingHidden) {
     }
 }
 
+TEST(Commit, SeveralShareTheSyncOfTheirFolder) {
+  ModelDisk one, three;
+  one.fail({});  // counts from here
+  commit(one, "/a", "bytes");
+  three.fail({});
+  const std::map<std::filesystem::path, std::string_view> bytes_of = {
+      {"/a", "bytes"}, {"/b", "other"}, {"/c", "more"}};
+  commit(three, bytes_of);
+  EXPECT_EQ(three.calls(), 3 * (one.calls() - 1) + 1);
+  EXPECT_EQ(three.after_worst_power_cut().contents(),
+            (Files{{"/a", "bytes"}, {"/b", "other"}, {"/c", "more"}}));
+}
+
 TEST(Commit, AMissingFolderIsNamed) {
   ModelDisk disk;
   const auto [exit, text] = error_of([&] { commit(disk, "/none/a", "bytes"); });
