@@ -23,4 +23,8 @@ void let_freed_memory(FreedMemory wanted) {
   }
 }
 
+void give_back_freed_memory() {
+  malloc_trim(0);
+}
+
 }  // namespace trireme

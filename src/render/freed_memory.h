@@ -17,5 +17,7 @@ enum class FreedMemory {
 };
 
 void let_freed_memory(FreedMemory wanted);
+// What waits here goes back now, holes between what is still used included.
+void give_back_freed_memory();
 
 }  // namespace trireme

@@ -6,6 +6,7 @@
 
 #include "parallel/out_of_memory.h"
 #include "src/render/lanes.h"
+#include "src/render/freed_memory.h"
 #include "src/render/memory_note.h"
 #include "src/render/renderer.h"
 #include "src/render/set_up.h"
@@ -71,9 +72,11 @@ Exit render(const Job& job, const Machine& machine, const RenderReports& reports
       if (!is_out_of_memory(failure)) throw;
     }
     if (!machine.world.alone()) end_for_the_next_run(settled);
+    give_back_freed_memory();
     // Alone it goes on with what is not there yet.
     const auto tried = in_words(settled.layout);
     settled = smaller(wanted, machine, settled.peak_bytes, failure);
+    settled.ran_out = true;
     tell(reports.warning,
          fmt::format("[memory] an allocation failed with {} -> more memory -> goes "
                      "on with a layout that needs less",

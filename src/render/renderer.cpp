@@ -116,6 +116,8 @@ void Renderer::hold(const Parts& parts) {
   const auto timer = clock_.time(Stage::kLoad);
   let_freed_memory(FreedMemory::kGoesBack);
   memory_.hold(pipeline_, parts);
+  // Where memory is scarce no holes may be kept, whatever a step costs.
+  if (settled_.ran_out) return;
   let_freed_memory(staged() ? FreedMemory::kStaysInPart : FreedMemory::kStays);
 }
 

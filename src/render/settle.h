@@ -24,6 +24,7 @@ struct Settled {
   std::string choice = {};
   // On the speaker, which read them to plan: those of `job`, unless it was changed.
   std::shared_ptr<const Inputs> inputs = {};
+  bool ran_out = false;  // of memory, in this process, with another layout
 };
 
 // Collective over the machine's world. Below `most_bytes` and what an earlier run noted
