@@ -75,6 +75,7 @@ def pictures_a_second(side: int, rows: int, container: str, folder: Path) -> flo
     """Of a replica that makes them in no time, so that it waits for its writing threads."""
     write_job(rows, container, folder)
     size = [f"sampling.height={side}", f"sampling.width={side}", "layout.batch_size=4"]
+    size.append("model.components.transformer={position_table: extend}")
     whole = finish(launch(folder, "--photograph", *size))
     return rows / whole["seconds"]
 
