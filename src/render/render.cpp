@@ -5,8 +5,8 @@
 #include <exception>
 
 #include "parallel/out_of_memory.h"
-#include "src/render/lanes.h"
 #include "src/render/freed_memory.h"
+#include "src/render/lanes.h"
 #include "src/render/memory_note.h"
 #include "src/render/renderer.h"
 #include "src/render/set_up.h"
