@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <mpi.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -53,6 +54,12 @@ void check_mpi(int code, const Place& place, const char* operation) {
               fmt::format("{}: {} failed: {} -> every rank must be reachable and run the same "
                           "program -> a rank died, or the network is down",
                           place.text(), operation, std::string_view(text, length)));
+}
+
+MpiCommunicator::MpiCommunicator(MPI_Comm comm) : comm_(comm) {
+  MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(comm_, &rank_);
+  MPI_Comm_size(comm_, &size_);
 }
 
 void MpiCommunicator::sweep() {

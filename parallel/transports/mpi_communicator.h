@@ -3,7 +3,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <mpi.h>
 
 #include <memory>
 #include <string>
@@ -13,6 +12,10 @@
 #include "parallel/transport.h"
 #include "parallel/transports/mpi_inquiry.h"
 #include "parallel/transports/place.h"
+
+// What MPI_Comm and MPI_Request point to in Open MPI: so that no header brings in mpi.h.
+struct ompi_communicator_t;
+struct ompi_request_t;
 
 namespace trireme {
 
@@ -37,7 +40,7 @@ void check_mpi(int code, const Place& place, const char* operation);
 struct MpiRequest {
   static constexpr int kWholeGroup = -1;
 
-  MPI_Request handle;
+  ompi_request_t* handle;
   int peer;          // of the group, or kWholeGroup
   int64_t expected;  // bytes to receive; -1 where it does not matter
 };
@@ -45,15 +48,11 @@ struct MpiRequest {
 // Owns the communicator. Errors come as codes from here on.
 class MpiCommunicator {
  public:
-  explicit MpiCommunicator(MPI_Comm comm) : comm_(comm) {
-    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(comm_, &rank_);
-    MPI_Comm_size(comm_, &size_);
-  }
+  explicit MpiCommunicator(ompi_communicator_t* comm);
   ~MpiCommunicator();
   MpiCommunicator(const MpiCommunicator&) = delete;
 
-  MPI_Comm get() const { return comm_; }
+  ompi_communicator_t* get() const { return comm_; }
   int rank() const { return rank_; }
   int size() const { return size_; }
   std::vector<int> world_ranks(const std::vector<int>& ranks) const;
@@ -69,7 +68,7 @@ class MpiCommunicator {
     std::vector<at::Tensor> tensors;
   };
 
-  MPI_Comm comm_;
+  ompi_communicator_t* comm_;
   int rank_ = 0;
   int size_ = 0;
   std::vector<LeftAlone> left_alone_;
